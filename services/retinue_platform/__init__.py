@@ -1,0 +1,1 @@
+"""The platform API: projects, datasets, jobs, live updates, and all authority."""

@@ -1,0 +1,1 @@
+"""What all parts of Retinue share: the wire contracts, the run directory, dataset formats, the trainer kit, the keeper."""

@@ -1,0 +1,1 @@
+"""Retinue for notebooks."""
