@@ -1,0 +1,79 @@
+"""Every setting of the platform, read once from the environment (`RETINUE_*`, and what the hub gives its services)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from retinue_sdk.errors import RetinueError
+
+
+class SettingsError(RetinueError):
+    """The environment does not make a working platform."""
+
+    code, hint = "bad_settings", "Correct the environment variable named and start again."
+
+
+class Settings(BaseSettings):
+    """What the operator decides. `RETINUE_DATA` and `JUPYTERHUB_API_URL` have no default."""
+
+    model_config = SettingsConfigDict(env_prefix="RETINUE_", extra="ignore", frozen=True, populate_by_name=True)
+
+    data: Path  # everything the platform keeps lies under it
+    platform_host: str = "127.0.0.1"
+    platform_port: int = Field(8003, ge=0, le=65535)
+    prefix: str = "/services/retinue"  # every route lives under it
+    database_url: str = ""  # sqlite:///$RETINUE_DATA/platform/retinue.sqlite when empty
+    trainers: dict[str, str] = {}  # framework: base URL
+    trainer_token_file: Path | None = None
+    mlflow_url: str = ""  # no MLflow when empty
+    slots: int = Field(1, ge=1)  # jobs of this machine that run at once
+    upload_limit_gb: float = Field(50, gt=0)
+    import_workers: int = Field(1, ge=1)
+    import_memory_gb: float = Field(8, gt=0)  # address space of one import
+    import_seconds: int = Field(3600, gt=0)  # and its time
+    hub_api_url: str = Field(validation_alias=AliasChoices("JUPYTERHUB_API_URL", "hub_api_url"))
+    hub_api_token: SecretStr = Field(
+        SecretStr(""), validation_alias=AliasChoices("JUPYTERHUB_API_TOKEN", "hub_api_token")
+    )
+    service_name: str = Field("retinue", validation_alias=AliasChoices("JUPYTERHUB_SERVICE_NAME", "service_name"))
+
+    @field_validator("prefix", "hub_api_url", "mlflow_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @field_validator("data")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def folder(self) -> Path:
+        """Where the platform's own files are."""
+        return self.data / "platform"
+
+    @property
+    def store(self) -> Path:
+        """The dataset store."""
+        return self.data / "store"
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.folder / 'retinue.sqlite'}"
+
+
+def read_settings() -> Settings:
+    """The settings of this process. Raises `SettingsError` naming the first variable that is wrong."""
+    try:
+        return Settings()  # type: ignore[call-arg]  # the required ones come from the environment
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        variable = name if name.isupper() else f"RETINUE_{name.upper()}"
+        raise SettingsError(f"{variable}: {first['msg']}.", where=variable) from error
+    except ValueError as error:  # pydantic-settings: a variable that should hold JSON does not
+        raise SettingsError(f"{error}.") from error
