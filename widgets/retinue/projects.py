@@ -1,0 +1,127 @@
+"""A project as an object: where everything a person does in a notebook starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from retinue import html
+from retinue.datasets import Dataset
+from retinue.jobs import Job
+from retinue.listing import Listing
+from retinue.models import models
+from retinue.session import Session
+from retinue.upload import send
+from retinue_sdk import api
+from retinue_sdk.errors import NotFoundError
+
+Progress = Callable[[int, int], None]
+
+
+def _silent(_done: int, _size: int) -> None:
+    """Show no progress."""
+
+
+class Project:
+    """A project: its datasets, its jobs, its members."""
+
+    HEAD: ClassVar = ("project", "your role", "description", "made by")
+
+    def __init__(self, session: Session, answer: dict[str, Any]) -> None:
+        self.session = session
+        self.data = data = api.Project.model_validate(answer)
+        self.id = str(data.id)
+        self.name = data.name
+        self.row = (data.name, data.role, data.description, data.created_by)
+
+    def datasets(self) -> Listing[Dataset]:
+        """The project's datasets, newest first."""
+        found = [Dataset(self.session, d) for d in self.session.get(f"/projects/{self.id}/datasets")]
+        return Listing(found, Dataset.HEAD, "No datasets yet: upload one with `%retinue upload FILE.zip`.")
+
+    def dataset(self, name: str) -> Dataset:
+        """The dataset of this name or id.
+
+        Raises
+        ------
+        NotFoundError
+            With the names there are.
+        """
+        datasets = self.datasets()
+        for dataset in datasets:
+            if name.casefold() in (dataset.id, dataset.name.casefold()):
+                return dataset
+        names = ", ".join(d.name for d in datasets) or "none yet"
+        raise NotFoundError(
+            f"There is no dataset {name!r} in {self.name}.", code="dataset_unknown", hint=f"There are: {names}."
+        )
+
+    def upload(self, path: str | Path, name: str | None = None, progress: Progress = _silent) -> Dataset:
+        """Upload an archive and make a dataset of it; returns when it is ready.
+
+        Raises
+        ------
+        RetinueError
+            What is wrong with the archive, with file and line.
+        """
+        path = Path(path).expanduser()
+        upload_id = send(self.session, self.id, path, progress)
+        body = {"name": name or path.stem, "upload_id": upload_id}
+        answer = self.session.client.post(f"/projects/{self.id}/datasets", json=body)
+        return Dataset(self.session, answer).wait()
+
+    def train(self, model: str, dataset: str | Dataset, **options: Any) -> Job:
+        """Start a training of `"framework/model"`; options are `parameters`, `task`, `name`, `seed`, `version`, `priority`.
+
+        The task is the one that model and dataset share, when there is one.
+        """
+        chosen = dataset if isinstance(dataset, Dataset) else self.dataset(dataset)
+        framework, _, name = model.partition("/")
+        body = {
+            "framework": framework,
+            "model": name,
+            "task": options.pop("task", None) or self._task(framework, name, chosen),
+            "dataset_id": chosen.id,
+            "dataset_version": options.pop("version", None),
+            **options,
+        }
+        answer = self.session.client.post(f"/projects/{self.id}/jobs", json=body)
+        return Job(self.session, answer)
+
+    def _task(self, framework: str, name: str, dataset: Dataset) -> str:
+        fitting = [m for m in models(self.session) if m.framework == framework and m.name == name]
+        known = list(dataset.data.versions[0].tasks) if dataset.data.versions else []
+        if not fitting:
+            raise NotFoundError(
+                f"No trainer offers the model {framework}/{name}.",
+                code="unknown_model",
+                hint="See `%retinue models` for what there is; a model is named FRAMEWORK/NAME.",
+            )
+        shared = [task for task in known if task in fitting[0].info.tasks]
+        return (shared or known or fitting[0].info.tasks)[0]
+
+    def jobs(self) -> Listing[Job]:
+        """The project's jobs, newest first."""
+        found = [Job(self.session, j) for j in self.session.get(f"/projects/{self.id}/jobs")]
+        return Listing(found, Job.HEAD, "No jobs yet: start one with `%%train FRAMEWORK/MODEL DATASET`.")
+
+    def __repr__(self) -> str:
+        return f"Project({self.name!r}, {self.data.role})"
+
+    def _repr_html_(self) -> str:
+        return html.table(Dataset.HEAD, [d.row for d in self.datasets()], self.name, "No datasets yet.") + html.table(
+            Job.HEAD, [j.row for j in self.jobs()], empty="No jobs yet."
+        )
+
+
+def projects(session: Session) -> Listing[Project]:
+    """The projects you are a member of."""
+    found = [Project(session, p) for p in session.get("/projects")]
+    return Listing(found, Project.HEAD, "No projects yet: make one with `%retinue create NAME`.")
+
+
+def create_project(session: Session, name: str, description: str = "") -> Project:
+    """Make a project; you are its owner."""
+    answer = session.client.post("/projects", json={"name": name, "description": description})
+    return Project(session, answer)

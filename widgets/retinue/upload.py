@@ -1,0 +1,63 @@
+"""Sends a file to the platform in chunks; goes on from the last safe byte after any break."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from retinue.session import Session
+from retinue_sdk.errors import BadRequestError, ConflictError, UnavailableError
+
+CHUNK = 8 * 1024 * 1024
+TRIES = 8
+
+
+def send(session: Session, project_id: str, path: Path, progress: Callable[[int, int], None]) -> str:
+    """Upload a file; returns the upload's id. `progress(bytes sent, bytes in all)` is called after each chunk.
+
+    Raises
+    ------
+    BadRequestError
+        When there is no such file, or it is empty.
+    UnavailableError
+        When the platform stayed away through all retries; calling again later starts anew.
+    """
+    if not path.is_file() or path.stat().st_size == 0:
+        raise BadRequestError(
+            "There is no file to upload here, or it is empty.",
+            code="upload_no_file",
+            where=str(path),
+            hint="Give the path of a zip archive of images and labels.",
+        )
+    size = path.stat().st_size
+    body = {"filename": path.name, "size": size}
+    upload: dict[str, Any] = session.client.post(f"/projects/{project_id}/uploads", json=body)
+    where = f"/uploads/{upload['id']}"
+    with path.open("rb") as file:
+        while upload["offset"] < size:
+            file.seek(upload["offset"])
+            upload = _put(session, where, upload, file.read(CHUNK))
+            progress(upload["offset"], size)
+    return str(upload["id"])
+
+
+def _put(session: Session, where: str, upload: dict[str, Any], chunk: bytes) -> dict[str, Any]:
+    headers = {"X-Content-SHA256": hashlib.sha256(chunk).hexdigest(), "Content-Type": "application/octet-stream"}
+    for attempt in range(TRIES):
+        try:
+            answer: dict[str, Any] = session.client.put(
+                where, params={"offset": upload["offset"]}, content=chunk, headers=headers
+            )
+        except ConflictError:
+            known: dict[str, Any] = session.get(where)
+            return known
+        except UnavailableError:
+            if attempt == TRIES - 1:
+                raise
+            time.sleep(min(2.0**attempt / 4, 10))
+        else:
+            return answer
+    raise AssertionError("the loop returns or raises")
