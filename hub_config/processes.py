@@ -1,0 +1,109 @@
+"""Knowing and ending every process of one hub, by pid: descendants, and whatever carries this instance's mark.
+
+As a subreaper, this process becomes the parent of those whose own parent died; as the mark is inherited, those that an
+earlier hub left behind are known too. Never by name: others on this machine run the same programs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable
+
+import psutil
+
+MARK = "RETINUE_INSTANCE"
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper() -> None:
+    """Orphans among our descendants become our children, so that we can find and reap them (Linux; else no effect)."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent() -> None:
+    """In a child, before exec: ask for SIGTERM when the parent is gone, however it went."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _prctl(option: int, value: int) -> None:
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(option, value, 0, 0, 0)
+
+
+def belonging(instance: str) -> list[psutil.Process]:
+    """Our living descendants and all processes of the instance, ourselves and our own ancestors excepted."""
+    me = psutil.Process()
+    spared = {me.pid, *(parent.pid for parent in me.parents())}
+    found = {process.pid: process for process in me.children(recursive=True)}
+    mark = f"{MARK}={instance}".encode()
+    for process in psutil.process_iter():
+        if process.pid not in found and process.pid not in spared and _has(process.pid, mark):
+            found[process.pid] = process
+    return [process for process in found.values() if _alive(process)]
+
+
+def _has(pid: int, mark: bytes) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 - psutil decodes and parses all of it
+            return mark in file.read().split(b"\0")
+    except OSError:  # gone, or another user's
+        return False
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end_all(instance: str, *, grace: float = 5.0) -> int:
+    """End what is left of the instance: SIGTERM, `grace` seconds, SIGKILL until nothing is left. How many there were."""
+    left = belonging(instance)
+    total = len(left)
+    _signal(left, signal.SIGTERM)
+    deadline = time.monotonic() + grace
+    while left and time.monotonic() < deadline:
+        time.sleep(0.1)
+        reap()
+        left = belonging(instance)
+    while left:  # a process may start another between the listing and the signal
+        _signal(left, signal.SIGKILL)
+        time.sleep(0.05)
+        reap()
+        left = belonging(instance)
+    return total
+
+
+def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        try:
+            process.send_signal(number)  # psutil checks that the pid was not given to another since
+        except psutil.Error:
+            continue
+
+
+def wait_reaping(child: subprocess.Popen[bytes]) -> int:
+    """Wait for `child`; orphans that became our children and end meanwhile are taken leave of."""
+    while child.poll() is None:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        if ended is not None and ended.si_pid != child.pid:
+            os.waitpid(ended.si_pid, 0)
+    return child.wait()
+
+
+def reap() -> None:
+    """Take leave of orphans that became our children and have ended; a `Popen` of ours has been waited for before."""
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
