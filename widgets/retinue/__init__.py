@@ -1,6 +1,6 @@
 """Retinue for notebooks: `connect()` gives a project; its datasets, models and jobs are objects that draw themselves.
 
-The magics come with `%load_ext retinue`, which a hub with Retinue does by itself.
+The magics come with `%load_ext retinue`.
 """
 
 from __future__ import annotations

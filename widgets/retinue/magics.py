@@ -73,7 +73,8 @@ class RetinueMagics(Magics):
         if self.shell is not None:
             self.shell.user_ns["job"] = job
         print(  # noqa: T201 - said once, above the chart
-            f"Job {job.id} is {job.status}. It goes on without this notebook; `%retinue chart {job.id}` shows it again."
+            f"Job {job.id} is {job.status}; it goes on without this notebook. To see it again, in any notebook: "
+            f"import retinue; retinue.LiveChart('{job.id}')"
         )
         return chart
 
