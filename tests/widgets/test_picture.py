@@ -1,6 +1,6 @@
 """The static picture: valid SVG, safe with hostile names, faithful to peaks."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from retinue.history import Series
 from retinue.picture import panel_of, svg, thin
@@ -14,7 +14,7 @@ def series(values):
 
 def test_one_panel_per_kind_of_metric_with_a_line_each():
     drawn = {"train/loss": series([3.0, 2.0]), "val/loss": series([2.5]), "val/top1": series([0.1, 0.9])}
-    root = ElementTree.fromstring(svg("digits", drawn))
+    root = ET.fromstring(svg("digits", drawn))
     assert len(root.findall(f"{SVG}g")) == 2
     assert len(root.findall(f".//{SVG}polyline")) == 3
     assert root.get("aria-label") == "digits"
@@ -22,7 +22,7 @@ def test_one_panel_per_kind_of_metric_with_a_line_each():
 
 def test_names_of_other_people_stay_text():
     text = svg('<script>alert("x")</script>', {'"><img src=x onerror=alert(1)>': series([1.0, 2.0])})
-    root = ElementTree.fromstring(text)
+    root = ET.fromstring(text)
     assert {element.tag for element in root.iter()} <= {
         f"{SVG}{t}" for t in ("svg", "rect", "text", "g", "polyline", "circle")
     }
