@@ -14,10 +14,10 @@ from sqlite3 import Connection as SQLiteConnection
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from retinue_sdk.errors import StorageFullError, UnavailableError
+from retinue_sdk.errors import BadRequestError, StorageFullError, UnavailableError
 
 THREADS = 16  # route handlers at once: the thread pool's size
 BACKGROUND_THREADS = 4  # reconciler, ingest, imports
@@ -46,6 +46,7 @@ class Database:
             ) from error
         self._read = sessionmaker(self._readers, expire_on_commit=False)
         self._write = sessionmaker(self._writer, expire_on_commit=False)
+        event.listen(self._write, "pending_to_persistent", _note_created)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -103,6 +104,8 @@ def errors_named() -> Iterator[None]:
     """What a database refuses for reasons of its machine, said to people."""
     try:
         yield
+    except DataError as error:  # PostgreSQL stores no NUL, for one
+        raise BadRequestError("A text holds a character, or a number a size, that cannot be stored.") from error
     except OperationalError as error:
         reason = str(error.orig)
         if "disk is full" in reason or "No space left" in reason or "disk I/O error" in reason:
@@ -117,6 +120,17 @@ def errors_named() -> Iterator[None]:
         ) from error
 
 
+def created(session: Session) -> list[Any]:
+    """The rows that this write session has made so far."""
+    session.flush()
+    rows: list[Any] = session.info.get("created", [])
+    return rows
+
+
+def _note_created(session: Session, row: Any) -> None:
+    session.info.setdefault("created", []).append(row)
+
+
 def _prepare(pragmas: tuple[str, ...]) -> Callable[[SQLiteConnection, Any], None]:
     def prepare(connection: SQLiteConnection, _record: Any) -> None:
         connection.isolation_level = None  # transactions are begun by us, not guessed by the driver
@@ -127,4 +141,7 @@ def _prepare(pragmas: tuple[str, ...]) -> Callable[[SQLiteConnection, Any], None
 
 
 def _begin(statement: str) -> Callable[[Connection], None]:
-    return lambda connection: connection.exec_driver_sql(statement) and None
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
+
+    return begin

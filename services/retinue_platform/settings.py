@@ -69,7 +69,7 @@ class Settings(BaseSettings):
 def read_settings() -> Settings:
     """The settings of this process. Raises `SettingsError` naming the first variable that is wrong."""
     try:
-        return Settings()  # type: ignore[call-arg]  # the required ones come from the environment
+        return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])

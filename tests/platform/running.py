@@ -1,0 +1,95 @@
+"""The platform as a real process, with clients for it, and what an error looks like."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+
+import httpx
+
+from tests.platform.hub import ACCESS, ADMIN, READ, WRITE
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Running:
+    """One platform process and clients for it."""
+
+    def __init__(self, hub, data, **environment):
+        self.hub, self.data, self.port = hub, data, free_port()
+        self.base = f"http://127.0.0.1:{self.port}/services/retinue"
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("RETINUE_", "JUPYTERHUB_"))},
+            "RETINUE_DATA": str(data),
+            "RETINUE_PLATFORM_PORT": str(self.port),
+            "JUPYTERHUB_API_URL": hub.url,
+            **environment,
+        }
+        self.clients = []
+        self.start()
+
+    def start(self):
+        self.log = (self.data.parent / f"{self.data.name}.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "retinue_platform"], env=self.environment, stdout=self.log, stderr=self.log
+        )
+        began = time.monotonic()
+        while time.monotonic() - began < 20:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{self.base}/health/ready", trust_env=False).status_code == 200:
+                    self.ready_seconds = time.monotonic() - began
+                    return
+            assert self.process.poll() is None, self.read_log()
+            time.sleep(0.02)
+        raise AssertionError(self.read_log())
+
+    def read_log(self):
+        return (self.data.parent / f"{self.data.name}.log").read_text()
+
+    def client(self, token=None):
+        headers = {"Authorization": f"token {token}"} if token else {}
+        client = httpx.Client(base_url=f"{self.base}/api/v1", headers=headers, timeout=20, trust_env=False)
+        self.clients.append(client)
+        return client
+
+    def user(self, name=None, *scopes):
+        """A client of a user, by default a new one."""
+        name = name or f"u{uuid.uuid4().hex[:8]}"
+        client = self.client(self.hub.token(name, *scopes))
+        client.name = name
+        return client
+
+    def admin(self):
+        return self.user(None, ACCESS, READ, WRITE, ADMIN)
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait(10)
+        self.log.close()
+
+    def close(self):
+        for client in self.clients:
+            client.close()
+        if self.process.poll() is None:
+            self.stop()
+
+
+def problem(answer, status, code):
+    """Assert the one shape of an error and give it back."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["code"] == code, body
+    assert body["status"] == status
+    assert body["message"]
+    assert body["hint"]
+    assert body["request_id"] == answer.headers["x-request-id"]
+    return body
