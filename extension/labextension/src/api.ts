@@ -1,0 +1,206 @@
+/** Talks HTTP to the platform, through the Jupyter server. Every failure is a `ProblemError`. */
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+import type { ReadonlyJSONObject } from '@lumino/coreutils';
+
+import { NAMESPACE } from './tokens';
+import type {
+  Artifact,
+  Catalogue,
+  Dataset,
+  DatasetCreate,
+  Job,
+  JobCancel,
+  JobCreate,
+  Problem,
+  Project,
+  Upload
+} from './schema';
+
+export class ProblemError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.message);
+  }
+}
+
+/** Whatever was thrown, as the one shape of an error. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof ProblemError) {
+    return error.problem;
+  }
+  return {
+    type: 'about:blank',
+    status: 0,
+    code: 'connection_lost',
+    message: error instanceof Error ? error.message : String(error),
+    hint: 'Check your connection; it is tried again by itself.',
+    where: null,
+    request_id: null
+  };
+}
+
+export interface ILogPart {
+  text: string;
+  next: number;
+}
+
+export class Api {
+  constructor(
+    readonly settings: ServerConnection.ISettings = ServerConnection.makeSettings()
+  ) {}
+
+  projects(): Promise<Project[]> {
+    return this._json('projects');
+  }
+
+  createProject(name: string): Promise<Project> {
+    return this._send('POST', 'projects', { name });
+  }
+
+  datasets(projectId: string): Promise<Dataset[]> {
+    return this._json(`projects/${projectId}/datasets`);
+  }
+
+  createDataset(projectId: string, body: Partial<DatasetCreate>): Promise<Dataset> {
+    return this._send('POST', `projects/${projectId}/datasets`, body);
+  }
+
+  async deleteDataset(id: string): Promise<void> {
+    await this._request(`datasets/${id}`, { method: 'DELETE' });
+  }
+
+  createUpload(projectId: string, filename: string, size: number): Promise<Upload> {
+    const body = { filename, size };
+    return this._send('POST', `projects/${projectId}/uploads`, body);
+  }
+
+  upload(id: string): Promise<Upload> {
+    return this._json(`uploads/${id}`);
+  }
+
+  async deleteUpload(id: string): Promise<void> {
+    await this._request(`uploads/${id}`, { method: 'DELETE' });
+  }
+
+  async putChunk(
+    id: string,
+    offset: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    sha256: string,
+    signal: AbortSignal
+  ): Promise<Upload> {
+    const answer = await this._request(`uploads/${id}?offset=${offset}`, {
+      method: 'PUT',
+      body: new Blob([bytes]),
+      headers: {
+        'Content-Type': 'application/octet-stream',
+        'X-Content-SHA256': sha256
+      },
+      signal
+    });
+    return answer.json();
+  }
+
+  catalogue(task?: string): Promise<Catalogue> {
+    return this._json(task ? `models?task=${task}` : 'models');
+  }
+
+  /** JSON Schema of a model's parameters. */
+  modelSchema(framework: string, model: string, task: string): Promise<ReadonlyJSONObject> {
+    const name = model.split('/').map(encodeURIComponent).join('/');
+    return this._json(`models/${encodeURIComponent(framework)}/${name}/schema?task=${task}`);
+  }
+
+  jobs(projectId: string): Promise<Job[]> {
+    return this._json(`projects/${projectId}/jobs?limit=200`);
+  }
+
+  job(id: string): Promise<Job> {
+    return this._json(`jobs/${id}`);
+  }
+
+  async validateJob(projectId: string, body: Partial<JobCreate>): Promise<Problem[]> {
+    const path = `projects/${projectId}/jobs/validate`;
+    const answer = await this._send<{ problems: Problem[] }>('POST', path, body);
+    return answer.problems;
+  }
+
+  /** The same key again gives the same job: a repeated click or a lost answer starts no second one. */
+  createJob(projectId: string, body: Partial<JobCreate>, key: string): Promise<Job> {
+    const headers = { 'Idempotency-Key': key };
+    return this._send('POST', `projects/${projectId}/jobs`, body, headers);
+  }
+
+  cancelJob(id: string, when: JobCancel['when']): Promise<Job> {
+    return this._send('POST', `jobs/${id}/cancel`, { when });
+  }
+
+  artifacts(jobId: string): Promise<Artifact[]> {
+    return this._json(`jobs/${jobId}/artifacts`);
+  }
+
+  /** Address of a file, for the browser's own download. */
+  artifactUrl(jobId: string, path: string): string {
+    const name = path.split('/').map(encodeURIComponent).join('/');
+    return this._url(`jobs/${jobId}/artifacts/${name}`);
+  }
+
+  socket(): WebSocket {
+    const { wsUrl, token, appendToken, WebSocket } = this.settings;
+    const url = URLExt.join(wsUrl, NAMESPACE, 'ws');
+    const query = appendToken && token ? `?token=${encodeURIComponent(token)}` : '';
+    return new WebSocket(url + query);
+  }
+
+  private async _json<T>(path: string): Promise<T> {
+    const answer = await this._request(path, {});
+    return answer.json();
+  }
+
+  private async _send<T>(
+    method: string,
+    path: string,
+    body: object,
+    headers: Record<string, string> = {}
+  ): Promise<T> {
+    const answer = await this._request(path, {
+      method,
+      body: JSON.stringify(body),
+      headers: { 'Content-Type': 'application/json', ...headers }
+    });
+    return answer.json();
+  }
+
+  private _url(path: string): string {
+    return `${URLExt.join(this.settings.baseUrl, NAMESPACE, 'api')}/${path}`;
+  }
+
+  private async _request(path: string, init: RequestInit): Promise<Response> {
+    const url = this._url(path);
+    const answer = await ServerConnection.makeRequest(url, init, this.settings);
+    if (!answer.ok) {
+      throw new ProblemError(await readProblem(answer));
+    }
+    return answer;
+  }
+}
+
+async function readProblem(answer: Response): Promise<Problem> {
+  try {
+    const body = (await answer.json()) as Partial<Problem>;
+    if (body.code && body.message) {
+      return body as Problem;
+    }
+  } catch {
+    // not JSON: something between us and the platform answered
+  }
+  return {
+    type: 'about:blank',
+    status: answer.status,
+    code: `http_${answer.status}`,
+    message: `The server answered ${answer.status} ${answer.statusText}.`,
+    hint: 'Reload the page; your Jupyter server may have been stopped.',
+    where: null,
+    request_id: answer.headers.get('X-Request-ID')
+  };
+}

@@ -1,0 +1,298 @@
+/** The one chart renderer, for Lab pages, saved notebooks and the kernel's widget: a grid of uPlot plots, one per quantity. */
+import uPlot from 'uplot';
+
+import { align, groupKeys, SeriesStore } from './series';
+import type { Aligned, IPoint, SeriesMap, Snapshot } from './series';
+
+export interface IChartOptions {
+  /** `auto` follows JupyterLab's theme where there is one, otherwise the system's. */
+  theme?: 'auto' | 'light' | 'dark';
+  /** Where the points are kept, when someone else fills it and calls `refresh`. */
+  store?: SeriesStore;
+  labels?: Partial<IChartLabels>;
+}
+
+export interface IChartLabels {
+  empty: string;
+  step: string;
+  reset: string;
+  chart: string;
+  help: string;
+}
+
+/** How tests and tools find the chart of a node. */
+export interface IChartNode extends HTMLElement {
+  chart?: Chart;
+}
+
+interface IPlot {
+  plot: uPlot;
+  keys: string[];
+  node: HTMLElement;
+}
+
+const LABELS: IChartLabels = {
+  empty: 'No points yet.',
+  step: 'step',
+  reset: 'Reset zoom',
+  chart: 'Chart of %1',
+  help: 'Drag to zoom, double-click to reset; with the keyboard + and - zoom, arrows move, 0 resets.'
+};
+const HEIGHT = 190;
+const COLOURS = 8;
+const DRAW_INTERVAL_MS = 150;
+
+export class Chart {
+  readonly store: SeriesStore;
+
+  constructor(node: HTMLElement, options: IChartOptions = {}) {
+    this._node = node;
+    this.store = options.store ?? new SeriesStore();
+    this._labels = { ...LABELS, ...options.labels };
+    node.classList.add('retinue-Chart');
+    node.dataset.retinueTheme = options.theme ?? 'auto';
+    node.tabIndex = 0;
+    node.setAttribute('role', 'group');
+    node.title = this._labels.help;
+    node.addEventListener('keydown', this._onKey);
+    (node as IChartNode).chart = this;
+    this._resize = new ResizeObserver(() => this._fit());
+    this._resize.observe(node);
+    this._theme = new MutationObserver(() => this._redrawAll());
+    this._theme.observe(document.body, {
+      attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light']
+    });
+    this.refresh();
+  }
+
+  /** All points, per series: the chart's own arrays. */
+  get data(): SeriesMap {
+    return this.store.data;
+  }
+
+  append(points: readonly IPoint[]): void {
+    this.refresh(this.store.append(points));
+  }
+
+  load(snapshot: Snapshot): void {
+    this.store.load(snapshot);
+    this.refresh();
+  }
+
+  clear(): void {
+    this.store.clear();
+    this.refresh();
+  }
+
+  /** Draws soon what changed in the store; everything when it is not said what. */
+  refresh(keys: Iterable<string> = Object.keys(this.data)): void {
+    for (const key of keys) {
+      this._stale.add(key);
+    }
+    if (!this._timer) {
+      const wait = this._drawn + DRAW_INTERVAL_MS - performance.now();
+      this._timer = window.setTimeout(() => this._draw(), Math.max(0, wait));
+    }
+  }
+
+  resetZoom(): void {
+    this._zoomed = false;
+    this._plots.forEach(({ plot }) => plot.setData(plot.data, true));
+    this._showReset();
+  }
+
+  dispose(): void {
+    window.clearTimeout(this._timer);
+    this._resize.disconnect();
+    this._theme.disconnect();
+    this._node.removeEventListener('keydown', this._onKey);
+    this._plots.forEach(({ plot }) => plot.destroy());
+    this._plots.clear();
+    delete (this._node as IChartNode).chart;
+  }
+
+  private _draw(): void {
+    this._timer = 0;
+    this._drawn = performance.now();
+    const stale = this._stale;
+    this._stale = new Set();
+    const groups = groupKeys(Object.keys(this.data));
+    if (!this._sameLayout(groups)) {
+      this._rebuild(groups);
+      return;
+    }
+    for (const { plot, keys } of this._plots.values()) {
+      if (keys.some(key => stale.has(key))) {
+        plot.setData(this._align(keys) as uPlot.AlignedData, !this._zoomed);
+      }
+    }
+    this._describe();
+  }
+
+  private _sameLayout(groups: Map<string, string[]>): boolean {
+    return (
+      this._built &&
+      groups.size === this._plots.size &&
+      [...groups].every(([name, keys]) => {
+        return this._plots.get(name)?.keys.join() === keys.join();
+      })
+    );
+  }
+
+  private _rebuild(groups: Map<string, string[]>): void {
+    this._built = true;
+    this._plots.forEach(({ plot }) => plot.destroy());
+    this._plots.clear();
+    this._node.replaceChildren();
+    if (groups.size === 0) {
+      const empty = document.createElement('p');
+      empty.className = 'retinue-Chart-empty';
+      empty.textContent = this._labels.empty;
+      this._node.append(empty);
+    }
+    for (const [name, keys] of groups) {
+      const node = document.createElement('figure');
+      node.className = 'retinue-Chart-plot';
+      this._node.append(node);
+      this._plots.set(name, { node, keys, plot: this._plot(node, name, keys) });
+    }
+    this._reset = document.createElement('button');
+    this._reset.type = 'button';
+    this._reset.className = 'retinue-Chart-reset';
+    this._reset.textContent = this._labels.reset;
+    this._reset.onclick = () => this.resetZoom();
+    this._node.append(this._reset);
+    this._showReset();
+    this._describe();
+    this._fit();
+  }
+
+  private _plot(node: HTMLElement, title: string, keys: string[]): uPlot {
+    const axis = {
+      stroke: () => this._css('--retinue-chart-text'),
+      grid: { stroke: () => this._css('--retinue-chart-grid'), width: 1 },
+      ticks: { stroke: () => this._css('--retinue-chart-grid'), width: 1 },
+      font: '11px system-ui, sans-serif'
+    };
+    const options: uPlot.Options = {
+      title,
+      width: Math.max(160, node.clientWidth),
+      height: HEIGHT,
+      scales: { x: { time: false } },
+      axes: [{ ...axis, space: 60, size: 30 }, { ...axis, size: 54 }],
+      cursor: { sync: { key: this._sync }, points: { size: 7 } },
+      series: [
+        { label: this._labels.step },
+        ...keys.map((key, index) => this._series(key, index))
+      ],
+      hooks: {
+        setSelect: [
+          plot => {
+            if (plot.select.width > 0) {
+              this._zoomed = true;
+              this._showReset();
+            }
+          }
+        ]
+      }
+    };
+    const data = this._align(keys) as uPlot.AlignedData;
+    const plot = new uPlot(options, data, node);
+    plot.over.addEventListener('dblclick', () => this.resetZoom());
+    return plot;
+  }
+
+  private _series(key: string, index: number): uPlot.Series {
+    return {
+      label: key,
+      stroke: () => this._css(`--retinue-chart-${(index % COLOURS) + 1}`),
+      dash: index % 2 ? [6, 3] : undefined,
+      width: 1.75,
+      value: (_, value) => (value === null || value === undefined ? '–' : readable(value))
+    };
+  }
+
+  private _align(keys: string[]): Aligned {
+    return align(keys.map(key => this.data[key]));
+  }
+
+  private _css(name: string): string {
+    return getComputedStyle(this._node).getPropertyValue(name).trim() || '#888';
+  }
+
+  private _fit(): void {
+    for (const { plot, node } of this._plots.values()) {
+      const width = Math.max(160, node.clientWidth);
+      if (width !== plot.width) {
+        plot.setSize({ width, height: HEIGHT });
+      }
+    }
+  }
+
+  private _redrawAll(): void {
+    this._plots.forEach(({ plot }) => plot.redraw(false, true));
+  }
+
+  private _showReset(): void {
+    if (this._reset) {
+      this._reset.hidden = !this._zoomed;
+    }
+  }
+
+  /** Screen readers get the newest values in words. */
+  private _describe(): void {
+    const newest = Object.entries(this.data).map(
+      ([key, { value }]) => `${key} ${readable(value[value.length - 1])}`
+    );
+    const text = this._labels.chart.replace('%1', newest.join(', '));
+    this._node.setAttribute('aria-label', newest.length ? text : LABELS.empty);
+  }
+
+  private _onKey = (event: KeyboardEvent): void => {
+    const moves: Record<string, [number, number]> = {
+      '+': [0.2, -0.2],
+      '-': [-0.34, 0.34],
+      ArrowLeft: [-0.2, -0.2],
+      ArrowRight: [0.2, 0.2]
+    };
+    const move = moves[event.key];
+    if (event.key === '0') {
+      this.resetZoom();
+    } else if (move && event.target === this._node) {
+      this._zoomed = true;
+      for (const { plot } of this._plots.values()) {
+        const { min = 0, max = 1 } = plot.scales.x;
+        const width = (max ?? 1) - (min ?? 0);
+        plot.setScale('x', {
+          min: (min ?? 0) + width * move[0],
+          max: (max ?? 1) + width * move[1]
+        });
+      }
+      this._showReset();
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  private _node: HTMLElement;
+  private _labels: IChartLabels;
+  private _plots = new Map<string, IPlot>();
+  private _stale = new Set<string>();
+  private _timer = 0;
+  private _drawn = -Infinity;
+  private _built = false;
+  private _zoomed = false;
+  private _reset: HTMLButtonElement | null = null;
+  private _resize: ResizeObserver;
+  private _theme: MutationObserver;
+  private readonly _sync = `retinue-${Math.random().toString(36).slice(2)}`;
+}
+
+/** Four significant digits, without needless zeros. */
+export function readable(value: number): string {
+  return Number.isFinite(value)
+    ? String(Number(value.toPrecision(4)))
+    : String(value);
+}

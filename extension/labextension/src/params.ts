@@ -1,0 +1,105 @@
+/** A model's flat JSON Schema as a form with groups, and back. Pure functions. */
+import type { Problem } from './schema';
+
+export interface IParameter {
+  type?: string;
+  title?: string;
+  description?: string;
+  default?: unknown;
+  group?: string;
+  unit?: string;
+  enum?: unknown[];
+  minimum?: number;
+  maximum?: number;
+  'x-depends-on'?: Record<string, object>;
+  [key: string]: unknown;
+}
+
+export interface IParameterSchema {
+  type: 'object';
+  properties: Record<string, IParameter>;
+  required?: string[];
+}
+
+export type Values = Record<string, unknown>;
+export type Groups = Record<string, Values>;
+type Matches = (schema: object, value: unknown) => boolean;
+
+const OTHER = 'other';
+
+function groupOf(parameter: IParameter): string {
+  return parameter.group ?? OTHER;
+}
+
+export function defaults(schema: IParameterSchema): Values {
+  return Object.fromEntries(
+    Object.entries(schema.properties)
+      .filter(([, p]) => p.default !== undefined)
+      .map(([name, p]) => [name, p.default])
+  );
+}
+
+/** Whether a parameter has any effect, given the others: `x-depends-on` maps a name to what its value must match. */
+export function applies(parameter: IParameter, values: Values, matches: Matches): boolean {
+  return Object.entries(parameter['x-depends-on'] ?? {}).every(([name, wanted]) =>
+    matches(wanted, values[name])
+  );
+}
+
+/** One object per group, in the order the groups first appear. */
+export function grouped(schema: IParameterSchema, values: Values, matches: Matches): object {
+  const groups: Record<string, { type: 'object'; title: string; properties: Values }> = {};
+  for (const [name, parameter] of Object.entries(schema.properties)) {
+    const group = groupOf(parameter);
+    groups[group] ??= { type: 'object', title: group, properties: {} };
+    if (applies(parameter, values, matches)) {
+      groups[group].properties[name] = parameter;
+    }
+  }
+  const filled = Object.entries(groups).filter(([, g]) => Object.keys(g.properties).length);
+  return { type: 'object', properties: Object.fromEntries(filled) };
+}
+
+export function nest(schema: IParameterSchema, values: Values): Groups {
+  const groups: Groups = {};
+  for (const [name, parameter] of Object.entries(schema.properties)) {
+    const group = (groups[groupOf(parameter)] ??= {});
+    if (name in values) {
+      group[name] = values[name];
+    }
+  }
+  return groups;
+}
+
+export function flatten(groups: Groups): Values {
+  return Object.assign({}, ...Object.values(groups));
+}
+
+/** Only what differs from the default is sent: the job then says what was chosen. */
+export function changed(schema: IParameterSchema, values: Values): Values {
+  return Object.fromEntries(
+    Object.entries(values).filter(
+      ([name, value]) =>
+        value !== undefined && JSON.stringify(value) !== JSON.stringify(schema.properties[name]?.default)
+    )
+  );
+}
+
+/** Name of the parameter a problem is about, if it is about one. */
+export function parameterOf(problem: Problem, schema: IParameterSchema): string | null {
+  const parts = (problem.where ?? '').split(/[./]/);
+  return parts.find(part => part in schema.properties) ?? null;
+}
+
+/** Problems in the shape that rjsf puts beside fields. */
+export function fieldErrors(problems: readonly Problem[], schema: IParameterSchema): Groups {
+  const errors: Record<string, Record<string, { __errors: string[] }>> = {};
+  for (const problem of problems) {
+    const name = parameterOf(problem, schema);
+    if (name) {
+      const group = (errors[groupOf(schema.properties[name])] ??= {});
+      (group[name] ??= { __errors: [] }).__errors.push(`${problem.message} ${problem.hint}`);
+    }
+  }
+  return errors;
+}
