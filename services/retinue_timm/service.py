@@ -1,0 +1,29 @@
+"""The timm trainer as a service: `retinue-timm`, or `python -m retinue_timm.service`."""
+
+from __future__ import annotations
+
+from retinue_sdk.schema import Task
+from retinue_sdk.trainer.framework import Framework
+from retinue_timm import spec
+
+FRAMEWORK = Framework(
+    name="timm",
+    distribution="timm",
+    licence="Apache-2.0",
+    tasks=(Task.CLASSIFY,),
+    models="retinue_timm.models:catalogue",
+    train="retinue_timm.train",
+    parameters=spec.parameters,
+    environment={"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TOKENIZERS_PARALLELISM": "false"},
+)
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    from retinue_sdk.trainer.app import serve  # noqa: PLC0415 - reading FRAMEWORK must not need a web server
+
+    serve(FRAMEWORK)
+
+
+if __name__ == "__main__":
+    main()
