@@ -64,7 +64,7 @@ def configure_hub(c: Any, settings: HubSettings) -> None:
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.port + 1}"
     c.ConfigurableHTTPProxy.auth_token = key(settings.data / "secrets" / "proxy-token")
     c.ConfigurableHTTPProxy.pid_file = str(settings.pid_file)
-    c.ConfigurableHTTPProxy.command = proxy_command()
+    c.ConfigurableHTTPProxy.command = [*proxy_command(), "--log-level", "warn"]
 
 
 def configure_login(c: Any, settings: HubSettings) -> None:
@@ -73,6 +73,7 @@ def configure_login(c: Any, settings: HubSettings) -> None:
     c.Authenticator.admin_users = {ADMIN}
     c.Authenticator.allow_all = True  # of those who have signed up and are authorised: the authenticator looks
     c.Authenticator.auth_refresh_age = 30
+    c.Authenticator.auth_refresh_strict = True  # the tokens too of someone who is no longer authorised
     c.Authenticator.username_pattern = r"[a-z0-9][a-z0-9_.@-]{0,63}"
     c.RetinueAuthenticator.open_signup = settings.open_signup
     c.RetinueAuthenticator.minimum_password_length = 8

@@ -124,12 +124,12 @@ def start_hub(settings: HubSettings, instance: str) -> subprocess.Popen[bytes]:
 
 
 def probes(settings: HubSettings) -> dict[str, str]:
-    """What must answer before we say that everything is up."""
+    """What must answer before we say that everything is up; the hub is last, as it waits for its services too."""
     return {
-        "hub": f"{settings.url}hub/api/",
-        "platform": f"{settings.url}services/retinue/health/ready",
         **{f"trainer {name}": f"{url}/health/ready" for name, url in settings.trainers.items()},
         "mlflow": f"{settings.mlflow_url}/health",
+        "platform": f"{settings.platform_url}/health/ready",
+        "hub": f"{settings.url}hub/api/",
     }
 
 
@@ -139,8 +139,10 @@ def wait_ready(settings: HubSettings, ended: Callable[[], Any]) -> list[str]:
     deadline = time.monotonic() + READY_TIMEOUT
     with httpx.Client(trust_env=False, timeout=5) as client:
         while waiting and ended() is None and time.monotonic() < deadline:
-            waiting = {name: url for name, url in waiting.items() if not _answers(client, url)}
-            if waiting:
+            name, url = next(iter(waiting.items()))
+            if _answers(client, url):
+                waiting.pop(name)
+            else:
                 time.sleep(0.25)
     return list(waiting)
 
