@@ -16,7 +16,7 @@ from fastapi import APIRouter, FastAPI, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
-from retinue_platform import admin, audit, auth, health, projects
+from retinue_platform import admin, audit, auth, datasets, health, imports, projects, uploads
 from retinue_platform.context import Context
 from retinue_platform.db import THREADS
 from retinue_platform.settings import Settings
@@ -26,10 +26,18 @@ from retinue_sdk.schema import Problem
 log = logging.getLogger("retinue.platform")
 
 # Everything of the API: each module's `router`, whose paths begin below {prefix}/api/v1.
-ROUTERS: tuple[APIRouter, ...] = (admin.router, projects.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    admin.router,
+    projects.router,
+    uploads.router,
+    datasets.router,
+)
 
 # Runs for as long as the platform does; started again, with a pause, when it fails.
-BACKGROUND: dict[str, Callable[[Context], Awaitable[None]]] = {}
+BACKGROUND: dict[str, Callable[[Context], Awaitable[None]]] = {
+    "uploads": uploads.expire,
+    "imports": imports.run,
+}
 
 _CHUNK_LIMIT = 8 * 1024 * 1024
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 from typing import IO, Annotated
+from uuid import UUID
 
 import anyio
 from fastapi import Depends
@@ -29,6 +30,7 @@ class Context:
         self.bus = Bus()
         self.hub = Hub(settings.hub_api_url, settings.service_name)
         self.background = anyio.CapacityLimiter(BACKGROUND_THREADS)  # for `anyio.to_thread.run_sync(..., limiter=)`
+        self.uploading: set[UUID] = set()  # uploads that a request is writing now
         self._lock: IO[str] | None = None
 
     @property

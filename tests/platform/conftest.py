@@ -3,7 +3,6 @@
 import uuid
 
 import pytest
-
 from tests.platform.hub import StandInHub
 from tests.platform.running import Running
 

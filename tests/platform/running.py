@@ -10,7 +10,6 @@ import time
 import uuid
 
 import httpx
-
 from tests.platform.hub import ACCESS, ADMIN, READ, WRITE
 
 
