@@ -67,7 +67,8 @@ def _read(file: Path) -> Iterator[Architecture]:
     layers = {layer[2] for layer in model["backbone"]}
     if task is None or "TorchVision" in layers:  # a torchvision backbone downloads its weights
         return
-    for scale in model.get("scales") or [""]:
+    sizes_itself = "ResNetLayer" in layers
+    for scale in [""] if sizes_itself else model.get("scales") or [""]:
         name = _scaled(file.stem, scale)
         yield Architecture(name, task, input_size(task, name))
 

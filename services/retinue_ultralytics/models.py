@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from retinue_sdk.schema import ModelInfo
 from retinue_ultralytics import files
+from retinue_ultralytics.isolation import isolate
 
 LICENCE = "AGPL-3.0"
 _EVERY = 20
@@ -26,10 +29,11 @@ def catalogue() -> Iterator[list[ModelInfo]]:
     ]
     yield list(models)
 
+    isolate(Path(tempfile.mkdtemp(prefix="retinue-ultralytics-")))
     from ultralytics.utils.downloads import GITHUB_ASSETS_STEMS  # noqa: PLC0415 - seconds, after the first list
 
     for at, model in enumerate(models):
-        published = not GITHUB_ASSETS_STEMS.isdisjoint({model.name, f"{model.name}u"})
+        published = not GITHUB_ASSETS_STEMS.isdisjoint(_published_as(model.name))
         if model.pretrained == "none" and published:  # downloads are off: here only if the operator put them here
             models[at] = model.model_copy(update={"pretrained": "missing"})
     for at, model in enumerate(models):
@@ -37,6 +41,11 @@ def catalogue() -> Iterator[list[ModelInfo]]:
         if (at + 1) % _EVERY == 0:
             yield list(models)
     yield list(models)
+
+
+def _published_as(name: str) -> set[str]:
+    """The stems of its weights: YOLOv3 and v5 were trained anew as `yolov5nu` and, for P6, `yolov5n6u`."""
+    return {name, f"{name}u", f"{name.replace('-p6', '6')}u"}
 
 
 def parameters_m(name: str) -> float | None:
@@ -49,4 +58,5 @@ def parameters_m(name: str) -> float | None:
             model, _ = parse_model(yaml_model_load(f"{name}.yaml"), ch=3, verbose=False)
     except Exception:  # noqa: BLE001 - one architecture must not cost the others
         return None
-    return round(sum(p.numel() for p in model.parameters()) / 1e6, 2)
+    count: int = sum(p.numel() for p in model.parameters())
+    return round(count / 1e6, 2)

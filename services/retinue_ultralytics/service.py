@@ -5,9 +5,7 @@ from __future__ import annotations
 from retinue_sdk.schema import Task
 from retinue_sdk.trainer.framework import Framework
 from retinue_ultralytics import spec
-
-# Nothing is fetched, installed or unpickled on the side; also set by train.py, which may be run by hand.
-ENVIRONMENT = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SAFE_LOAD": "1"}
+from retinue_ultralytics.isolation import ENVIRONMENT
 
 FRAMEWORK = Framework(
     name="ultralytics",

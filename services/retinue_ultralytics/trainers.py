@@ -1,0 +1,81 @@
+"""Ultralytics' own trainers, adapted where they would guess class names or reach for the network.
+
+Import only after `isolation.isolate`: ultralytics reads its environment when it is imported.
+"""
+
+from __future__ import annotations
+
+import json
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+import ultralytics.engine.trainer
+from ultralytics.data import ClassificationDataset
+from ultralytics.models.yolo.classify import ClassificationTrainer
+from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
+
+from retinue_sdk.metrics import Detections, DetectionScore, Truth, detection_score
+from retinue_sdk.schema import Task
+from retinue_ultralytics.data import folder
+
+
+def amp_works(model: torch.nn.Module) -> bool:
+    """Whether to train in mixed precision. Ultralytics' own answer downloads yolo26n.pt to find out."""
+    return next(model.parameters()).device.type == "cuda"
+
+
+ultralytics.engine.trainer.check_amp = amp_works
+
+
+class Classifier(ClassificationTrainer):  # type: ignore[misc]  # ultralytics has no types
+    """Takes class names from `classes.json`: folders are numbers, so that any name and any order will do."""
+
+    def get_dataset(self) -> dict[str, Any]:
+        """The dataset with our names for its folders."""
+        data: dict[str, Any] = super().get_dataset()
+        names = json.loads((Path(self.args.data) / "classes.json").read_text(encoding="utf-8"))
+        return data | {"names": dict(enumerate(names)), "nc": len(names)}
+
+    def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> ClassificationDataset:  # noqa: ARG002 - ultralytics passes it
+        """One split, its folders matched by number."""
+        folders = {index: folder(index) for index in self.data["names"]}
+        prefix = "train" if mode == "train" else self.args.split
+        return ClassificationDataset(img_path, self.args, augment=mode == "train", prefix=prefix, names=folders)
+
+
+class Judge(DetectionValidator):  # type: ignore[misc]  # ultralytics has no types
+    """Keeps what it compares in the final evaluation, for a figure of our own."""
+
+    def init_metrics(self, model: torch.nn.Module) -> None:
+        """Start anew."""
+        super().init_metrics(model)
+        self.found: list[Detections] = []
+        self.truth: list[Truth] = []
+
+    def update_metrics(self, preds: list[dict[str, torch.Tensor]], batch: dict[str, Any]) -> None:
+        """Compare one batch, in pixels of the letterboxed image."""
+        super().update_metrics(preds, batch)
+        if self.training:
+            return
+        for at, pred in enumerate(preds):
+            true = self._prepare_batch(at, batch)
+            boxes, scores, classes = (pred[k].detach().cpu().float().numpy() for k in ("bboxes", "conf", "cls"))
+            self.found.append(Detections(boxes, scores, classes.astype(int)))
+            self.truth.append(Truth(true["bboxes"].cpu().numpy().reshape(-1, 4), true["cls"].cpu().numpy().astype(int)))
+
+    def score(self) -> DetectionScore:
+        """Our figure of the last final evaluation."""
+        return detection_score(self.found, self.truth)
+
+
+class Detector(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no types
+    """Validates with `Judge`."""
+
+    def get_validator(self) -> Judge:
+        """The validator of every epoch and of the final evaluation."""
+        return Judge(self.test_loader, save_dir=self.save_dir, args=copy(self.args), _callbacks=self.callbacks)
+
+
+TRAINERS: dict[Task, Any] = {Task.CLASSIFY: Classifier, Task.DETECT: Detector}
