@@ -1,0 +1,81 @@
+"""Dataset formats: one file of pure functions each, found through the entry point group `retinue.formats`.
+
+A format is a module with NAME, TITLE, `read(path) -> (table, problems)`, `write(table, path) -> losses` and
+`sniff(path) -> confidence between 0 and 1`. A package outside this tree adds one by naming it in that group.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol, cast
+
+from retinue_sdk.api import Finding
+from retinue_sdk.errors import DataError
+from retinue_sdk.table import AnnotationTable
+
+GROUP = "retinue.formats"
+LOWEST_CONFIDENCE = 0.3
+log = logging.getLogger(__name__)
+
+
+class Format(Protocol):
+    """What a format module offers."""
+
+    NAME: str
+    TITLE: str
+
+    def read(self, path: Path) -> tuple[AnnotationTable, list[Finding]]:
+        """Read the dataset in this folder, with all there is to say about it."""
+        ...
+
+    def write(self, table: AnnotationTable, path: Path) -> list[Finding]:
+        """Write the dataset into this folder; the answer is what the format cannot hold."""
+        ...
+
+    def sniff(self, path: Path) -> float:
+        """How likely the folder is of this format: 0 to 1."""
+        ...
+
+
+def all_formats() -> dict[str, Format]:
+    """Every installed format by its name. One that cannot be imported is left out and logged."""
+    found: dict[str, Format] = {}
+    for point in entry_points(group=GROUP):
+        try:
+            module = cast("Format", point.load())
+            found[module.NAME] = module
+        except Exception:  # a stranger's package must not take the others down
+            log.exception("format %s cannot be loaded", point.name)
+    return dict(sorted(found.items()))
+
+
+def get(name: str) -> Format:
+    """The format of this name."""
+    formats = all_formats()
+    if name not in formats:
+        raise DataError(
+            f"There is no format {name!r}.", code="format_unknown", hint=f"Known formats: {', '.join(formats)}."
+        )
+    return formats[name]
+
+
+def detect(path: Path) -> tuple[str, dict[str, float]]:
+    """The most likely format of a folder, and how confident each format is."""
+    formats = all_formats()
+    confidence = {name: form.sniff(path) for name, form in formats.items()}
+    best = max(confidence, key=lambda name: confidence[name], default="")
+    if not best or confidence[best] < LOWEST_CONFIDENCE:
+        titles = ", ".join(form.TITLE for form in formats.values())
+        raise DataError(
+            "The format of the dataset is not recognised.", code="format_unknown", hint=f"Known formats: {titles}."
+        )
+    return best, confidence
+
+
+def read(path: Path, name: str | None = None) -> tuple[str, AnnotationTable, list[Finding]]:
+    """Read a folder in the format named, or in the one detected: (format, table, findings)."""
+    name = name or detect(path)[0]
+    table, findings = get(name).read(path)
+    return name, table, findings

@@ -1,0 +1,173 @@
+"""What all formats share about files: finding the dataset's root, listing it, measuring images, naming and placing copies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from PIL import Image, UnidentifiedImageError
+
+from retinue_sdk.formats.report import Report
+from retinue_sdk.names import same_form
+
+# Only raster decoders of long standing: a file never reaches another one, whatever its name is.
+RASTERS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+SUFFIXES = {
+    ".bmp": {"BMP"}, ".gif": {"GIF"}, ".jpg": {"JPEG", "MPO"}, ".jpeg": {"JPEG", "MPO"}, ".mpo": {"MPO", "JPEG"},
+    ".png": {"PNG"}, ".pgm": {"PPM"}, ".ppm": {"PPM"}, ".tif": {"TIFF"}, ".tiff": {"TIFF"}, ".webp": {"WEBP"},
+}  # fmt: skip
+MAX_PIXELS = 100_000_000
+SMALLEST_SIDE = 10
+ORIENTATION = 0x0112
+SPLITS = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+STRUCTURE = {"images", "labels", "annotations", "jpegimages", "imagesets"}
+
+Place = Callable[[Path, Path], None]
+
+
+def is_hidden(name: str) -> bool:
+    """Names that systems leave behind and no dataset means."""
+    return name.startswith(".") or name in {"__MACOSX", "Thumbs.db", "desktop.ini"}
+
+
+def is_image(name: str) -> bool:
+    """Whether the suffix is that of an image we read."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - called once per file; Path costs ten times as much
+
+
+def list_files(root: Path) -> list[str]:
+    """All visible files below root as sorted relative paths; linked folders are not entered."""
+    found: list[str] = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(f for f in folders if not is_hidden(f))
+        base = Path(folder).relative_to(root).as_posix()
+        prefix = "" if base == "." else f"{base}/"
+        found += [prefix + name for name in names if not is_hidden(name)]
+    return sorted(found)
+
+
+def dataset_root(path: Path) -> Path:
+    """The folder the dataset begins in: archives often wrap it in one folder, which means nothing."""
+    while True:
+        entries = [e for e in path.iterdir() if not is_hidden(e.name)]
+        if len(entries) != 1 or not entries[0].is_dir() or entries[0].is_symlink():
+            return path
+        only = entries[0]
+        if only.name.lower() in SPLITS.keys() | STRUCTURE or not any(
+            e.is_dir() or e.suffix in {".yaml", ".yml"} for e in only.iterdir()
+        ):
+            return path
+        path = only
+
+
+@dataclass
+class Measured:
+    """Images that can be read: the columns of a table's `images`."""
+
+    key: list[str]
+    path: list[str]
+    width: list[int]
+    height: list[int]
+
+    def columns(self) -> dict[str, list[str] | list[int]]:
+        """The columns, for `make_table`."""
+        return {"key": self.key, "path": self.path, "width": self.width, "height": self.height}
+
+
+def measure(root: Path, keys: Iterable[str], report: Report) -> Measured:
+    """Read every image's size from its header; what cannot be read is reported and left out."""
+    measured = Measured([], [], [], [])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked below
+        for key in keys:
+            size = _size(root / key, key, report)
+            if size is not None:
+                measured.key.append(key)
+                measured.path.append(str(root / key))
+                measured.width.append(size[0])
+                measured.height.append(size[1])
+    if not measured.key:
+        report.add("dataset_empty", root.name)
+    return measured
+
+
+def _size(path: Path, key: str, report: Report) -> tuple[int, int] | None:
+    try:
+        with Image.open(path, formats=RASTERS) as image:
+            width, height = image.size
+            rotated = (
+                image.format in {"JPEG", "MPO"}
+                and "exif" in image.info
+                and image.getexif().get(ORIENTATION) in {5, 6, 7, 8}
+            )
+            kind = image.format
+    except Image.DecompressionBombError:
+        report.add("image_too_large", key)
+        return None
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        UnidentifiedImageError,
+        OverflowError,
+        TypeError,
+        IndexError,
+        KeyError,
+    ) as error:
+        report.add("image_unreadable", key, "" if isinstance(error, UnidentifiedImageError) else error)
+        return None
+    if width * height > MAX_PIXELS:
+        report.add("image_too_large", key, f"{width} x {height}")
+        return None
+    if kind not in SUFFIXES[path.suffix.lower()]:
+        report.add("image_format_mismatch", key, kind)
+    if min(width, height) < SMALLEST_SIDE:
+        report.add("image_too_small", key, f"{width} x {height}")
+    if rotated:
+        report.add("image_rotated", key)
+        return height, width
+    return width, height
+
+
+def check_class_names(names: Sequence[str], where: str, report: Report) -> list[str]:
+    """Report names that cannot stand; the answer has usable, distinct names so that reading can go on."""
+    seen: dict[str, str] = {}
+    taken: set[str] = set()
+    usable: list[str] = []
+    for position, name in enumerate(names):
+        if not name.strip() or len(name) > 200 or not name.isprintable():
+            report.add("class_name_invalid", where, name or f"class {position}")
+        if name in taken:
+            report.add("class_name_duplicate", where, name)
+        elif same_form(name) in seen:
+            report.add("class_name_similar", where, f"{seen[same_form(name)]}, {name}")
+        seen.setdefault(same_form(name), name)
+        unique = name if name not in taken else f"{name} #{position}"
+        taken.add(unique)
+        usable.append(unique)
+    return usable
+
+
+def copy(source: Path, target: Path) -> None:
+    """Place a copy of an image: what an export does."""
+    shutil.copyfile(source, target)
+
+
+def symlink(source: Path, target: Path) -> None:
+    """Place a link to an image: what a job's view does. A link per file, so that a repair replaces the link only."""
+    target.symlink_to(source.resolve())
+
+
+def by_split(keys: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each key with the split that one of its folders names, or an empty one."""
+    for key in keys:
+        folders = PurePosixPath(key).parts[:-1]
+        yield key, next((SPLITS[f.lower()] for f in folders if f.lower() in SPLITS), "")

@@ -1,0 +1,247 @@
+"""The content-addressed store: `blobs/<2 hex>/<sha256>` and immutable versions `versions/<digest>/`.
+
+Everything is first made in a staging folder, flushed to disk and then renamed, so a version is there whole or not at all,
+whatever is killed when. The same content has the same digest and is stored once.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import numpy as np
+
+from retinue_sdk.dataset import blob_file, read_classes, version_folder
+from retinue_sdk.disk import full_disk
+from retinue_sdk.errors import DataError
+from retinue_sdk.schema import DatasetManifest, Task
+from retinue_sdk.table import AnnotationTable
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A version in the store."""
+
+    digest: str
+    path: Path
+    classes: list[str]
+    tasks: list[Task]
+    images: int
+    annotations: int
+    splits: dict[str, int]
+    size_bytes: int  # of the images
+    created: bool  # false when the same content was there already
+
+
+def publish(table: AnnotationTable, store: Path, progress: Progress | None = None, *, link: bool = False) -> Published:
+    """Store a table's images and make a version of it. `link` takes the files over by hard link: only for files of our own."""
+    with full_disk(store), _staging(store) as staging:
+        table = _with_blobs(_ordered(table), store, staging, progress or (lambda _: None), link=link)
+        digest = content_digest(table)
+        target = store / "versions" / digest
+        created = not target.exists() and _make_version(table, digest, staging / "version", target)
+    content = read_classes(target)
+    return Published(
+        digest, target, list(table.classes), table.tasks, len(table), len(table.annotations), table.splits,
+        content["size_bytes"], created,
+    )  # fmt: skip
+
+
+def manifest(store: Path, digest: str) -> DatasetManifest:
+    """What a trainer on this machine is given to find a version."""
+    base = store.resolve().as_uri()
+    return DatasetManifest(
+        url=f"{base}/versions/{digest}", blobs=f"{base}/blobs/{{sha256:.2}}/{{sha256}}", digest=digest
+    )
+
+
+def load_version(dataset: DatasetManifest, roots: Sequence[Path] | None = None) -> AnnotationTable:
+    """The table of a version with `path` leading to each blob; checked against its digest."""
+    folder = version_folder(dataset, roots)
+    content = read_classes(folder)
+    classes = content["classes"]
+    table = AnnotationTable.from_parquet(folder, [c["name"] for c in classes], [c["id"] for c in classes])
+    if content_digest(table) != dataset.digest:
+        raise DataError(
+            "The version's content is not what its digest says.",
+            code="dataset_corrupt",
+            hint="Import the dataset again.",
+            where=str(folder),
+        )
+    paths = [blob_file(dataset, blob, roots) for blob in table.images["blob"]]
+    for key, path in zip(table.images["key"], paths, strict=True):
+        if not path.is_file():
+            raise DataError(
+                "An image of the version is not in the store.",
+                code="blob_missing",
+                hint="Import the dataset again.",
+                where=key,
+            )
+    return table.with_images(path=list(map(str, paths)))
+
+
+def content_digest(table: AnnotationTable) -> str:
+    """A digest over what the data means: not over file formats, local paths, or the lines it was read from."""
+    digest = hashlib.sha256(b"retinue dataset 1\n")
+    images = table.images[["key", "blob", "width", "height", "split", "group"]]
+    texts = table.annotations[["image", "class_id", "kind", "attributes"]]
+    head = {"classes": table.classes, "ids": table.class_ids}
+    for part in (head, images.to_numpy(dtype=object).tolist(), texts.to_numpy(dtype=object).tolist()):
+        digest.update(json.dumps(part, ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
+    values, offsets = table.coordinates()
+    for array in (table.boxes, values, offsets):
+        canonical = np.where(np.isnan(array), np.nan, array + 0.0)  # one NaN, one zero
+        digest.update(np.ascontiguousarray(canonical, dtype="<f8").tobytes())
+    return digest.hexdigest()
+
+
+def sweep(store: Path) -> int:
+    """Remove what killed publishers left in staging; the number of folders removed. A living one holds its folder's lock."""
+    removed = 0
+    for folder in sorted((store / "staging").glob("*")):
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # its owner was faster
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += 1
+        finally:
+            os.close(handle)
+    return removed
+
+
+def _ordered(table: AnnotationTable) -> AnnotationTable:
+    """Images by key, so that the same content has one order."""
+    return table.select(np.argsort(table.images["key"].to_numpy(dtype=object), kind="stable"))
+
+
+@contextmanager
+def _staging(store: Path) -> Iterator[Path]:
+    """A locked folder on the store's volume; gone afterwards, or swept by the next publisher if we are killed."""
+    for name in ("blobs", "versions", "staging"):
+        (store / name).mkdir(parents=True, exist_ok=True)
+    sweep(store)
+    with _locked_folder(store / "staging") as folder:
+        yield folder
+
+
+@contextmanager
+def _locked_folder(parent: Path) -> Iterator[Path]:
+    while True:
+        folder = Path(mkdtemp(dir=parent))
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # swept between its making and its locking
+            continue
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if folder.exists():
+            break
+        os.close(handle)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _with_blobs(
+    table: AnnotationTable, store: Path, staging: Path, progress: Progress, *, link: bool
+) -> AnnotationTable:
+    """Put every image into the store; new files become visible only after all of them are on the disk."""
+    digests: list[str] = []
+    staged: dict[str, Path] = {}
+    for done, source in enumerate(table.images["path"], 1):
+        digest = _sha256(Path(source))
+        target = store / "blobs" / digest[:2] / digest
+        if digest not in staged and not target.exists():
+            staged[digest] = _stage(Path(source), staging / digest, digest, link=link)
+        digests.append(digest)
+        progress(0.95 * done / len(table))
+    if staged:
+        os.sync()  # one flush for all of them: a flush per file costs minutes with 100,000 images
+    for digest, path in staged.items():
+        folder = store / "blobs" / digest[:2]
+        folder.mkdir(exist_ok=True)
+        path.replace(folder / digest)
+    for prefix in {digest[:2] for digest in staged}:
+        _flush(store / "blobs" / prefix)
+    _flush(store / "blobs")
+    progress(1.0)
+    paths = [str(store / "blobs" / d[:2] / d) for d in digests]
+    return table.with_images(blob=digests, path=paths)
+
+
+def _stage(source: Path, target: Path, digest: str, *, link: bool) -> Path:
+    if link:
+        os.link(source, target)
+    else:
+        shutil.copyfile(source, target)
+        if _sha256(target) != digest:
+            raise DataError(
+                "An image changed while it was stored.",
+                code="image_changed",
+                hint="Import it again.",
+                where=str(source),
+            )
+    target.chmod(0o444)
+    return target
+
+
+def _make_version(table: AnnotationTable, digest: str, made: Path, target: Path) -> bool:
+    """Write a version beside its place, flush it and rename it there; false when another publisher was first."""
+    made.mkdir()
+    table.to_parquet(made)
+    blobs = {Path(path) for path in table.images["path"]}
+    content: dict[str, Any] = {
+        "digest": digest,
+        "classes": [{"id": i, "name": n} for i, n in zip(table.class_ids, table.classes, strict=True)],
+        "tasks": [str(task) for task in table.tasks],
+        "kinds": sorted(set(table.annotations["kind"])),
+        "images": len(table),
+        "annotations": len(table.annotations),
+        "splits": table.splits,
+        "size_bytes": sum(path.stat().st_size for path in blobs),
+    }
+    (made / "classes.json").write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+    for file in made.iterdir():
+        file.chmod(0o444)
+        _flush(file)
+    _flush(made)
+    try:
+        made.rename(target)
+    except OSError as error:
+        if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+            return False
+        raise
+    _flush(target.parent)
+    return True
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
