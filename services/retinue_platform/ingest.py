@@ -84,6 +84,15 @@ class Batch:
             case ImageEvent():
                 pass  # the picture itself is an artifact
 
+    def changes(self) -> dict[str, Any]:
+        """What becomes of the job's row."""
+        changes: dict[str, Any] = {"cursor": self.cursor, "stale_since": None}
+        if self.progress is not None:
+            changes["progress"] = self.progress.model_dump(mode="json")
+        if self.warning is not None:
+            changes["message"] = self.warning
+        return changes
+
     def _skips(self, seq: int) -> bool:
         self.gap = self.gap or seq != self.cursor + 1
         return self.gap
@@ -124,15 +133,11 @@ def store(session: Session, job_id: UUID, attempt: int, lines: Sequence[bytes]) 
         session.execute(insert(PointRow), batch.points)
     for event in batch.artifacts.values():
         session.merge(_artifact(job_id, attempt, event))
-    changes: dict[str, Any] = {"cursor": batch.cursor, "stale_since": None}
+    changes = batch.changes()
     if row.status == Status.STARTING:
         changes["status"] = Status.RUNNING.value
     if batch.latest:
         changes["latest"] = {**row.latest, **batch.latest}
-    if batch.progress is not None:
-        changes["progress"] = batch.progress.model_dump(mode="json")
-    if batch.warning is not None:
-        changes["message"] = batch.warning
     session.execute(update(JobRow).where(JobRow.id == job_id).values(**changes))
     return batch.cursor
 
@@ -201,9 +206,10 @@ async def _commit_all(queue: asyncio.Queue[bytes | None], commit: Callable[[list
             due = clock() + PAUSE
 
 
-async def _next(queue: asyncio.Queue[bytes | None], timeout: float | None) -> bytes | None:
-    """The next piece, nothing (b"") after `timeout`, None at the end."""
+async def _next(queue: asyncio.Queue[bytes | None], seconds: float | None) -> bytes | None:
+    """The next piece, nothing (b"") after that time, None at the end."""
     try:
-        return await asyncio.wait_for(queue.get(), timeout)
+        async with asyncio.timeout(seconds):
+            return await queue.get()
     except TimeoutError:
         return b""

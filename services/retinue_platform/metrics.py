@@ -125,7 +125,7 @@ class Chunk:
     more: bool
 
 
-def chunk(session: Session, job_id: UUID, attempt: int, after: int, cursor: int, limit: int = 2000) -> Chunk:
+def chunk(session: Session, job_id: UUID, attempt: int, *, after: int, cursor: int, limit: int = 2000) -> Chunk:
     """The next metric events after a cursor, whole events only, at most `limit` of them."""
     mine = (PointRow.job_id == job_id, PointRow.attempt == attempt, PointRow.seq > after, PointRow.seq <= cursor)
     nearest = select(PointRow.seq).where(*mine).distinct().order_by(PointRow.seq).limit(limit).subquery()
