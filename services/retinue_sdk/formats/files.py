@@ -15,7 +15,7 @@ from retinue_sdk.formats.report import Report
 from retinue_sdk.names import same_form
 
 # Only raster decoders of long standing: a file never reaches another one, whatever its name is.
-RASTERS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+RASTERS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = {
     ".bmp": {"BMP"}, ".gif": {"GIF"}, ".jpg": {"JPEG", "MPO"}, ".jpeg": {"JPEG", "MPO"}, ".mpo": {"MPO", "JPEG"},
     ".png": {"PNG"}, ".pgm": {"PPM"}, ".ppm": {"PPM"}, ".tif": {"TIFF"}, ".tiff": {"TIFF"}, ".webp": {"WEBP"},
