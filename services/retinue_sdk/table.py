@@ -163,7 +163,8 @@ class AnnotationTable:
     def flat_boxes(self) -> npt.NDArray[np.bool_]:
         """True for each box without an area: kept in the data, kept out of training."""
         x1, y1, x2, y2 = self.boxes.T
-        flat: npt.NDArray[np.bool_] = (self.annotations["kind"] == "box").to_numpy(dtype=bool)
+        # a copy: pandas lends its arrays read-only
+        flat: npt.NDArray[np.bool_] = (self.annotations["kind"] == "box").to_numpy(dtype=bool, copy=True)
         flat &= ~((x2 > x1) & (y2 > y1))
         return flat
 
