@@ -36,11 +36,11 @@ def _prctl(option: int, value: int) -> None:
         prctl(option, value, 0, 0, 0)
 
 
-def belonging(instance: str) -> list[psutil.Process]:
-    """Our living descendants and all processes of the instance, ourselves and our own ancestors excepted."""
+def belonging(instance: str, *, descendants: bool = True) -> list[psutil.Process]:
+    """All living processes of the instance and, unless told not to, our descendants; never ourselves or an ancestor."""
     me = psutil.Process()
     spared = {me.pid, *(parent.pid for parent in me.parents())}
-    found = {process.pid: process for process in me.children(recursive=True)}
+    found = {process.pid: process for process in me.children(recursive=True)} if descendants else {}
     mark = f"{MARK}={instance}".encode()
     for process in psutil.process_iter():
         if process.pid not in found and process.pid not in spared and _has(process.pid, mark):
@@ -63,21 +63,19 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
-def end_all(instance: str, *, grace: float = 5.0) -> int:
+def end_all(instance: str, *, grace: float = 5.0, descendants: bool = True) -> int:
     """End what is left of the instance: SIGTERM, `grace` seconds, SIGKILL until nothing is left. How many there were."""
-    left = belonging(instance)
+    left = belonging(instance, descendants=descendants)
     total = len(left)
     _signal(left, signal.SIGTERM)
     deadline = time.monotonic() + grace
-    while left and time.monotonic() < deadline:
+    while left:  # again and again: a process may start another between the listing and the signal
         time.sleep(0.1)
-        reap()
-        left = belonging(instance)
-    while left:  # a process may start another between the listing and the signal
-        _signal(left, signal.SIGKILL)
-        time.sleep(0.05)
-        reap()
-        left = belonging(instance)
+        if descendants:
+            reap()
+        left = belonging(instance, descendants=descendants)
+        if time.monotonic() > deadline:
+            _signal(left, signal.SIGKILL)
     return total
 
 

@@ -53,11 +53,10 @@ def _platform(settings: HubSettings, token_file: Path) -> dict[str, Any]:
         "RETINUE_PLATFORM_HOST": "127.0.0.1",
         "RETINUE_PLATFORM_PORT": str(settings.port + 3),
         "RETINUE_PREFIX": "/services/retinue",
+        "RETINUE_SLOTS": str(settings.slots),
         "RETINUE_TRAINERS": json.dumps(settings.trainers),
         "RETINUE_TRAINER_TOKEN_FILE": str(token_file),
     }
-    if settings.slots is not None:
-        environment["RETINUE_SLOTS"] = str(settings.slots)
     if database := os.environ.get("RETINUE_DATABASE_URL"):
         environment["RETINUE_DATABASE_URL"] = database
     return {
@@ -78,11 +77,10 @@ def _trainer(settings: HubSettings, name: str, url: str, token_file: Path) -> di
         "RETINUE_TRAINER_PORT": url.rpartition(":")[2],
         "RETINUE_TRAINER_ROOTS": str(settings.data / "store"),
         "RETINUE_TRAINER_RUNS": str(folder / "runs"),
+        "RETINUE_TRAINER_SLOTS": str(settings.slots),
         "RETINUE_TRAINER_STOP_JOBS_ON_EXIT": "true",
         "RETINUE_TRAINER_TOKEN_FILE": str(token_file),
     }
-    if settings.slots is not None:
-        environment["RETINUE_TRAINER_SLOTS"] = str(settings.slots)
     for variable in ("CUDA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_OFFLINE", "TORCH_HOME"):
         if variable in os.environ:
             environment[variable] = os.environ[variable]

@@ -15,6 +15,11 @@ HERE = Path(__file__).resolve().parent
 FRAMEWORKS = {"ultralytics": "ultralytics", "timm": "timm", "huggingface": "transformers"}
 
 
+def _gpus() -> int:
+    """GPUs of this machine, without asking any framework."""
+    return len([path for path in Path("/dev").glob("nvidia*") if path.name.removeprefix("nvidia").isdecimal()])
+
+
 class HubSettings(BaseSettings):
     """The embedded hub: where its data is, where it listens, who may sign up, where servers run."""
 
@@ -26,7 +31,7 @@ class HubSettings(BaseSettings):
     port: int = Field(8000, ge=1024, le=65528)  # the proxy; the seven after it are taken too
     open_signup: bool = False
     spawner: Literal["local", "kubernetes"] = "local"
-    slots: int | None = Field(None, ge=1)  # trainings at once; GPUs, or 1, when absent
+    slots: int = Field(default_factory=lambda: _gpus() or 1, ge=1)  # trainings at once
     instance: str = ""  # marks every process of this hub; start.py sets it
 
     @field_validator("data", "cache")
@@ -63,6 +68,11 @@ class HubSettings(BaseSettings):
     def pid_file(self) -> Path:
         """Where the hub notes the proxy's pid."""
         return self.data / "hub" / "proxy.pid"
+
+    @property
+    def ready_file(self) -> Path:
+        """Exists while everything is up: the pid of `start.py`."""
+        return self.data / "hub" / "ready"
 
     @property
     def log_file(self) -> Path:

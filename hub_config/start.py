@@ -52,10 +52,13 @@ def run(settings: HubSettings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     hub, killed = None, False
+    settings.ready_file.unlink(missing_ok=True)  # of a start that was killed
     try:
         end_stale_proxy(settings, instance)
         hub = start_hub(settings, instance)
         missing = wait_ready(settings, hub.poll)
+        if not missing:
+            settings.ready_file.write_text(f"{os.getpid()}\n")
         print(banner(settings, missing) if hub.poll() is None else log_tail(settings), flush=True)
         killed = wait_reaping(hub) == -signal.SIGKILL
         print(f"The hub ended by itself; its log is {settings.log_file}", file=sys.stderr)
@@ -66,6 +69,7 @@ def run(settings: HubSettings) -> int:
         return 0
     finally:
         ignore_signals()
+        settings.ready_file.unlink(missing_ok=True)
         if not killed:
             end_all(instance)
     # a kill is no wish to stop anybody's work: servers and trainings go on, and the next start finds them
