@@ -44,32 +44,22 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Unpacked:
-    """What was unpacked, and what was left out."""
-
-    root: Path
-    files: int
-    images: int
-    size_bytes: int
-    findings: list[Finding]
-
-
-@dataclass(frozen=True)
 class _Member:
     info: zipfile.ZipInfo
     parts: tuple[str, ...]
 
 
-def unpack(path: Path, dest: Path, limits: Limits | None = None, progress: Progress | None = None) -> Unpacked:
-    """Unpack into `dest`, which must not exist yet and appears only when everything is in it."""
+def unpack(
+    path: Path, dest: Path, limits: Limits | None = None, progress: Progress | None = None
+) -> tuple[Path, list[Finding]]:
+    """Unpack into `dest`, which must not exist yet and appears only when everything is in it. Returns it and what was left out."""
     limits, report = limits or Limits(), Report()
     with _opened(path) as archive:
         infos = archive.infolist()
         _check_amount(infos, path, limits)
         members = _members(infos, limits, report)
         total = sum(m.info.file_size for m in members)
-        images = sum(file_kind(m.parts[-1]) == "image" for m in members)
-        if not images:
+        if not any(file_kind(m.parts[-1]) == "image" for m in members):
             raise DataError(
                 "There is no image in the archive.",
                 code="dataset_empty",
@@ -84,7 +74,7 @@ def unpack(path: Path, dest: Path, limits: Limits | None = None, progress: Progr
             )
         with full_disk(dest.parent):
             _extract_all(archive, members, dest, total, progress or (lambda _: None))
-    return Unpacked(dest, len(members), images, total, report.findings())
+    return dest, report.findings()
 
 
 def _opened(path: Path) -> zipfile.ZipFile:

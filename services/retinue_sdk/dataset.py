@@ -82,11 +82,10 @@ def link(table: AnnotationTable, rows: Iterable[int], folder: Path) -> list[Path
     framework that repairs an image then replaces the link, not the file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = list(table.images["path"])
     links = []
     for row in rows:
         target = folder / table.file_names[row]
-        target.symlink_to(Path(paths[row]).resolve())
+        target.symlink_to(table.files[row].resolve())
         links.append(target)
     return links
 

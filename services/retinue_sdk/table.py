@@ -97,6 +97,11 @@ class AnnotationTable:
         """A flat file name for each image that keeps its suffix; no two share a name or a stem."""
         return unique_names(list(self.images["key"]))
 
+    @cached_property
+    def files(self) -> list[Path]:
+        """Where each image is on this machine."""
+        return [Path(path) for path in self.images["path"]]
+
     def coordinates(self) -> tuple[Floats, Ints]:
         """The flat coordinates of all annotations, and where each annotation's begin and end in them."""
         offsets = self.geometry.offsets.to_numpy()

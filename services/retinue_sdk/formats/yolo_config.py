@@ -106,10 +106,11 @@ def load_yaml(path: Path) -> dict[str, Any]:
 def read_config(path: Path, root: Path, report: Report) -> Config:
     """Read and check a data.yaml; what can be lived with is reported, what cannot raises."""
     content = load_yaml(path)
-    for key in content.keys() - KNOWN:
+    for key in sorted(content.keys() - KNOWN):
         report.add("yaml_download_dropped" if key == "download" else "yaml_unknown_key", path.name, key)
     names = _names(content, path.name, report)
-    base = _base(str(content.get("path") or ""), root, path.name, report)
+    place = _Place(root, path.name, report)
+    base = place.base(str(content.get("path") or ""))
     config = Config(names)
     for key in ("train", "val", "valid", "test"):
         value = content.get(key)
@@ -117,7 +118,7 @@ def read_config(path: Path, root: Path, report: Report) -> Config:
         for entry in entries:
             if not isinstance(entry, str):
                 raise DataError(f"`{key}` is not a path or a list of paths.", code="yaml_invalid", where=path.name)
-            config.splits.setdefault(SPLITS[key], []).append(_inside(base, entry, key, root, path.name, report))
+            config.splits.setdefault(SPLITS[key], []).append(place.entry(base, entry, key))
     return config
 
 
@@ -161,34 +162,41 @@ def _whole(value: Any, key: str, where: str) -> int:
     )
 
 
-def _base(path: str, root: Path, where: str, report: Report) -> PurePosixPath:
-    """The folder `path:` means, relative to the root; one that is not there is the root itself."""
-    relative = _normal(path, "path", where)
-    if relative is None:
-        raise _escapes("path", path, where)
-    if not (root / relative).is_dir():
-        report.add("yaml_path_corrected", where, f"path: {path}")
-        return PurePosixPath()
-    return relative
+@dataclass(frozen=True)
+class _Place:
+    """Where a data.yaml's paths are looked for, and its name."""
 
+    root: Path
+    where: str
+    report: Report
 
-def _inside(base: PurePosixPath, entry: str, key: str, root: Path, where: str, report: Report) -> str:
-    """An entry of a split, relative to the root. Some exporters write `../train/images` and mean `train/images`."""
-    relative = None if entry.startswith("/") else _normal(str(base / entry), key, where)
-    if relative is None:
-        bare = _normal(entry.removeprefix("../"), key, where)
-        if bare is None or not entry.startswith("../") or not (root / bare).exists():
-            raise _escapes(key, entry, where)
-        report.add("yaml_path_corrected", where, f"{key}: {entry}")
-        relative = bare
-    if not (root / relative).exists():
-        raise DataError(
-            f"`{key}` names {printable(entry)!r}, which is not there.",
-            code="yaml_path_missing",
-            hint="Correct the path, or add the folder.",
-            where=where,
-        )
-    return relative.as_posix()
+    def base(self, path: str) -> PurePosixPath:
+        """The folder `path:` means, relative to the root; one that is not there is the root itself."""
+        relative = _normal(path, "path", self.where)
+        if relative is None:
+            raise _escapes("path", path, self.where)
+        if not (self.root / relative).is_dir():
+            self.report.add("yaml_path_corrected", self.where, f"path: {path}")
+            return PurePosixPath()
+        return relative
+
+    def entry(self, base: PurePosixPath, entry: str, key: str) -> str:
+        """An entry of a split, relative to the root. Some exporters write `../train/images` and mean `train/images`."""
+        _normal(entry, key, self.where)  # an absolute one is refused before it is joined
+        relative = _normal(str(base / entry), key, self.where)
+        if relative is None:
+            relative = _normal(entry.removeprefix("../"), key, self.where)
+            if relative is None or not (self.root / relative).exists():
+                raise _escapes(key, entry, self.where)
+            self.report.add("yaml_path_corrected", self.where, f"{key}: {entry}")
+        if not (self.root / relative).exists():
+            raise DataError(
+                f"`{key}` names {printable(entry)!r}, which is not there.",
+                code="yaml_path_missing",
+                hint="Correct the path, or add the folder.",
+                where=self.where,
+            )
+        return relative.as_posix()
 
 
 def _normal(text: str, key: str, where: str) -> PurePosixPath | None:

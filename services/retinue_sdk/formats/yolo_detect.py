@@ -32,7 +32,7 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
     config_path = find_config(root)
     config = read_config(config_path, root, report) if config_path else _without_config(root, listing, report)
     splits = _splits(root, config, listing, report)
-    measured = files.measure(root, splits, report)
+    measured = files.measure(root, sorted(splits), report)
     present = set(listing)
     sources = [label_of(key) for key in measured.key]
     _report_pairs(measured.key, sources, present, report)
