@@ -178,6 +178,7 @@ def _order(platform: Context, ident: UUID) -> dict[str, Any] | RetinueError:
         return DataError("The upload is gone.", code="upload_lost", hint="Send the file again.")
     return {
         "upload": str(platform.uploads / str(upload.id)),
+        "filename": upload.filename,
         "folder": str(platform.work / str(ident)),
         "store": str(platform.settings.store),
         "format": row.request["format"],

@@ -1,7 +1,9 @@
 """The platform as a real process, with clients for it, and what an error looks like."""
 
 import contextlib
+import hashlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -69,6 +71,11 @@ class Running:
     def admin(self):
         return self.user(None, ACCESS, READ, WRITE, ADMIN)
 
+    def limit_file_size(self, limit):
+        """What a full volume does to the process: writes beyond it fail."""
+        limit = resource.RLIM_INFINITY if limit is None else limit
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
         self.process.wait(10)
@@ -92,3 +99,24 @@ def problem(answer, status, code):
     assert body["hint"]
     assert body["request_id"] == answer.headers["x-request-id"]
     return body
+
+
+def announce(client, project, size, filename="data.zip"):
+    answer = client.post(f"/projects/{project['id']}/uploads", json={"filename": filename, "size": size})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def put(client, upload, offset, data, sha256=None):
+    headers = {"X-Content-SHA256": sha256 or hashlib.sha256(data).hexdigest()}
+    return client.put(f"/uploads/{upload['id']}", params={"offset": offset}, content=data, headers=headers)
+
+
+def send(client, project, data, chunk=8 * 1024 * 1024):
+    """A whole file; the complete upload."""
+    upload = announce(client, project, len(data))
+    while upload["offset"] < len(data):
+        answer = put(client, upload, upload["offset"], data[upload["offset"] : upload["offset"] + chunk])
+        assert answer.status_code == 200, answer.text
+        upload = answer.json()
+    return upload
