@@ -45,9 +45,7 @@ export interface ILogPart {
 }
 
 export class Api {
-  constructor(
-    readonly settings: ServerConnection.ISettings = ServerConnection.makeSettings()
-  ) {}
+  constructor(readonly settings: ServerConnection.ISettings = ServerConnection.makeSettings()) {}
 
   projects(): Promise<Project[]> {
     return this._json('projects');

@@ -179,12 +179,12 @@ export class Chart {
       width: Math.max(160, node.clientWidth),
       height: HEIGHT,
       scales: { x: { time: false } },
-      axes: [{ ...axis, space: 60, size: 30 }, { ...axis, size: 54 }],
-      cursor: { sync: { key: this._sync }, points: { size: 7 } },
-      series: [
-        { label: this._labels.step },
-        ...keys.map((key, index) => this._series(key, index))
+      axes: [
+        { ...axis, space: 60, size: 30 },
+        { ...axis, size: 54 }
       ],
+      cursor: { sync: { key: this._sync }, points: { size: 7 } },
+      series: [{ label: this._labels.step }, ...keys.map((key, index) => this._series(key, index))],
       hooks: {
         setSelect: [
           plot => {
@@ -292,7 +292,5 @@ export class Chart {
 
 /** Four significant digits, without needless zeros. */
 export function readable(value: number): string {
-  return Number.isFinite(value)
-    ? String(Number(value.toPrecision(4)))
-    : String(value);
+  return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
 }

@@ -120,7 +120,10 @@ export class RetinueModel {
 
   /** The model of a job, shared by all who show it; `release` gives it back. */
   acquire(jobId: string): JobModel {
-    const held = this._held.get(jobId) ?? { count: 0, model: new JobModel(jobId, this.api, this.socket, toProblem) };
+    const held = this._held.get(jobId) ?? {
+      count: 0,
+      model: new JobModel(jobId, this.api, this.socket, toProblem)
+    };
     held.count += 1;
     this._held.set(jobId, held);
     return held.model;
@@ -204,5 +207,7 @@ export class RetinueModel {
 
 /** Replaces or adds, newest first. */
 export function put<T extends { id: string; created_at: string }>(list: readonly T[], item: T): T[] {
-  return [...list.filter(other => other.id !== item.id), item].sort((a, b) => b.created_at.localeCompare(a.created_at));
+  return [...list.filter(other => other.id !== item.id), item].sort((a, b) =>
+    b.created_at.localeCompare(a.created_at)
+  );
 }

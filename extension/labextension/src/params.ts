@@ -11,7 +11,7 @@ export interface IParameter {
   enum?: unknown[];
   minimum?: number;
   maximum?: number;
-  'x-depends-on'?: Record<string, object>;
+  'x-depends-on'?: Record<string, unknown>;
   [key: string]: unknown;
 }
 
@@ -39,10 +39,10 @@ export function defaults(schema: IParameterSchema): Values {
   );
 }
 
-/** Whether a parameter has any effect, given the others: `x-depends-on` maps a name to what its value must match. */
+/** Whether a parameter has any effect: `x-depends-on` maps another's name to its value, or to a schema of it. */
 export function applies(parameter: IParameter, values: Values, matches: Matches): boolean {
   return Object.entries(parameter['x-depends-on'] ?? {}).every(([name, wanted]) =>
-    matches(wanted, values[name])
+    wanted && typeof wanted === 'object' ? matches(wanted, values[name]) : wanted === values[name]
   );
 }
 

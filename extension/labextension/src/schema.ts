@@ -562,15 +562,7 @@ export interface components {
      * Task
      * @enum {string}
      */
-    Task:
-      | 'classify'
-      | 'multilabel'
-      | 'regress'
-      | 'detect'
-      | 'segment'
-      | 'semantic'
-      | 'pose'
-      | 'obb';
+    Task: 'classify' | 'multilabel' | 'regress' | 'detect' | 'segment' | 'semantic' | 'pose' | 'obb';
     /**
      * TrainerState
      * @description One trainer service as the platform sees it.

@@ -15,10 +15,7 @@ export interface ISeriesData {
 export type SeriesMap = Record<string, ISeriesData>;
 
 /** As saved in notebooks and sent by the kernel; `seq` may be missing there. */
-export type Snapshot = Record<
-  string,
-  { step: number[]; value: (number | string | null)[]; seq?: number[] }
->;
+export type Snapshot = Record<string, { step: number[]; value: (number | string | null)[]; seq?: number[] }>;
 
 /** JSON has no NaN or infinity: they travel as words. */
 export function toNumber(value: number | string | null): number {
@@ -89,14 +86,9 @@ export function plotOf(key: string): string {
 
 /** Keys by plot: losses first, learning rates last, otherwise by name. */
 export function groupKeys(keys: readonly string[]): Map<string, string[]> {
-  const rank = (name: string) =>
-    name.includes('loss') ? 0 : /^(lr|pg\d)/.test(name) ? 2 : 1;
-  const names = [...new Set(keys.map(plotOf))].sort(
-    (a, b) => rank(a) - rank(b) || a.localeCompare(b)
-  );
-  return new Map(
-    names.map(name => [name, keys.filter(key => plotOf(key) === name).sort()])
-  );
+  const rank = (name: string) => (name.includes('loss') ? 0 : /^(lr|pg\d)/.test(name) ? 2 : 1);
+  const names = [...new Set(keys.map(plotOf))].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+  return new Map(names.map(name => [name, keys.filter(key => plotOf(key) === name).sort()]));
 }
 
 interface IColumn {
@@ -119,7 +111,8 @@ function ascending({ step, value }: ISeriesData): IColumn {
   return { x, y: x.map(key => newest.get(key) as number) };
 }
 
-export type Aligned = [number[], ...(number | null | undefined)[][]];
+type Row = (number | null | undefined)[];
+export type Aligned = [number[], ...Row[]];
 
 /**
  * Joins series over the union of their steps. `undefined` means no point at this step (the line goes on), `null` a point that
@@ -128,20 +121,20 @@ export type Aligned = [number[], ...(number | null | undefined)[][]];
 export function align(series: readonly ISeriesData[]): Aligned {
   const columns = series.map(ascending);
   const at = columns.map(() => 0);
-  const out: Aligned = [[], ...columns.map(() => [])];
+  const steps: number[] = [];
+  const rows: Row[] = columns.map(() => []);
   for (;;) {
     let x = Infinity;
     columns.forEach((column, i) => {
       x = Math.min(x, column.x[at[i]] ?? Infinity);
     });
     if (x === Infinity) {
-      return out;
+      return [steps, ...rows];
     }
-    out[0].push(x);
+    steps.push(x);
     columns.forEach((column, i) => {
-      const here = column.x[at[i]] === x;
-      const y = here ? column.y[at[i]++] : undefined;
-      out[i + 1].push(here && !Number.isFinite(y) ? null : y);
+      const y = column.x[at[i]] === x ? column.y[at[i]++] : undefined;
+      rows[i].push(y === undefined || Number.isFinite(y) ? y : null);
     });
   }
 }

@@ -2,7 +2,6 @@
 import type { ReadonlyJSONObject } from '@lumino/coreutils';
 
 export const PLUGIN_ID = 'retinue:plugin';
-export const MIME_PLUGIN_ID = 'retinue:mime';
 export const JOB_MIME_TYPE = 'application/vnd.retinue.job+json';
 export const NAMESPACE = 'retinue';
 /** Lab's widget views have rank -10; ours also draws without a kernel, so it goes first. */
@@ -18,10 +17,7 @@ export const CommandIDs = {
   refresh: 'retinue:refresh'
 } as const;
 
-function objectSchema(
-  properties: ReadonlyJSONObject,
-  required: string[] = []
-): ReadonlyJSONObject {
+function objectSchema(properties: ReadonlyJSONObject, required: string[] = []): ReadonlyJSONObject {
   return {
     type: 'object',
     properties,
@@ -48,10 +44,7 @@ export const COMMAND_ARGS: Record<string, ReadonlyJSONObject> = {
     framework: { type: 'string' },
     model: { type: 'string' }
   }),
-  [CommandIDs.openJob]: objectSchema(
-    { jobId: { ...id, description: 'Job to show' } },
-    ['jobId']
-  ),
+  [CommandIDs.openJob]: objectSchema({ jobId: { ...id, description: 'Job to show' } }, ['jobId']),
   [CommandIDs.cancelJob]: objectSchema(
     {
       jobId: { ...id, description: 'Job to end' },

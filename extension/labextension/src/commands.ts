@@ -1,0 +1,105 @@
+/** The commands, with schemas of their arguments. */
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
+import { InputDialog, MainAreaWidget } from '@jupyterlab/apputils';
+
+import { confirmCancel, JobPage } from './job';
+import { LaunchForm } from './launch';
+import type { ILaunchArgs } from './launch';
+import type { Panel } from './panel';
+import { retinueIcon } from './panel';
+import type { Job, JobCancel } from './schema';
+import { COMMAND_ARGS, CommandIDs } from './tokens';
+import type { IUi } from './ui';
+
+export interface IPlaces {
+  app: JupyterFrontEnd;
+  panel: Panel;
+  jobs: WidgetTracker<MainAreaWidget<JobPage>>;
+  launches: WidgetTracker<MainAreaWidget<LaunchForm>>;
+}
+
+export function addCommands(ui: IUi, places: IPlaces, palette: ICommandPalette | null): void {
+  const { commands, model, trans } = ui;
+  const add = (id: string, label: string, execute: (args: any) => unknown, inPalette = true) => {
+    commands.addCommand(id, { label, execute, describedBy: { args: COMMAND_ARGS[id] } });
+    if (inPalette) {
+      palette?.addItem({ command: id, category: trans.__('Retinue') });
+    }
+  };
+  add(CommandIDs.openPanel, trans.__('Show datasets and trainings'), () => openPanel(places));
+  add(CommandIDs.refresh, trans.__('Refresh datasets and trainings'), () => model.refresh());
+  add(CommandIDs.uploadDataset, trans.__('Upload a dataset…'), () => chooseFile(places));
+  add(CommandIDs.launch, trans.__('New training…'), args => openLaunch(ui, places, args as ILaunchArgs));
+  add(CommandIDs.createProject, trans.__('New project…'), ({ name }) => createProject(ui, name as string | undefined)); // prettier-ignore
+  add(CommandIDs.openJob, trans.__('Open a job'), ({ jobId }) => openJob(ui, places, jobId as string), false);
+  add(CommandIDs.cancelJob, trans.__('Cancel a job'), args => cancelJob(ui, args), false);
+}
+
+function openPanel({ app, panel }: IPlaces): void {
+  app.shell.activateById(panel.id);
+}
+
+async function chooseFile(places: IPlaces): Promise<void> {
+  openPanel(places);
+  places.panel.node.querySelector<HTMLInputElement>('input[data-retinue="upload"]')?.click();
+}
+
+async function createProject({ model, trans }: IUi, name?: string): Promise<void> {
+  const wanted =
+    name ??
+    (await InputDialog.getText({ title: trans.__('New project'), label: trans.__('Name'), required: true }))
+      .value;
+  if (wanted?.trim()) {
+    await model.createProject(wanted.trim());
+  }
+}
+
+async function openLaunch(ui: IUi, { app, launches }: IPlaces, args: ILaunchArgs): Promise<void> {
+  if (!ui.model.loaded) {
+    await ui.model.refresh();
+  }
+  const content = new LaunchForm(ui, args, job => {
+    widget.dispose();
+    void ui.commands.execute(CommandIDs.openJob, { jobId: job.id });
+  });
+  const widget = new MainAreaWidget({ content });
+  widget.id = `retinue-launch-${args.datasetId ?? 'new'}-${Date.now()}`;
+  widget.title.label = ui.trans.__('New training');
+  widget.title.icon = retinueIcon;
+  widget.title.closable = true;
+  app.shell.add(widget, 'main');
+  await launches.add(widget);
+  app.shell.activateById(widget.id);
+}
+
+async function openJob(ui: IUi, { app, jobs }: IPlaces, jobId: string): Promise<MainAreaWidget<JobPage>> {
+  const id = `retinue-job-${jobId}`;
+  let widget = jobs.find(other => other.id === id);
+  if (!widget) {
+    const content = new JobPage(ui, jobId);
+    widget = new MainAreaWidget({ content });
+    widget.id = id;
+    content.title.changed.connect(() => {
+      (widget as MainAreaWidget).title.label = content.title.label;
+    });
+    widget.title.label = content.title.label;
+    widget.title.icon = retinueIcon;
+    widget.title.closable = true;
+    app.shell.add(widget, 'main');
+    await jobs.add(widget);
+  }
+  app.shell.activateById(id);
+  return widget;
+}
+
+async function cancelJob(
+  { model, trans }: IUi,
+  args: { jobId: string; when?: JobCancel['when'] }
+): Promise<void> {
+  const { jobId, when = 'now' } = args;
+  const job: Job = await model.api.job(jobId);
+  await confirmCancel(job, when, trans, async () => {
+    await model.api.cancelJob(jobId, when);
+  });
+}

@@ -1,0 +1,71 @@
+/** Wires Retinue into JupyterLab: panel, pages, commands, notebook outputs. Nothing here talks to the network. */
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ILayoutRestorer } from '@jupyterlab/application';
+import type { MainAreaWidget } from '@jupyterlab/apputils';
+import { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { IStateDB } from '@jupyterlab/statedb';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { Api } from './api';
+import { addCommands } from './commands';
+import type { JobPage } from './job';
+import type { LaunchForm } from './launch';
+import { jobRendererFactory } from './mime';
+import { RetinueModel } from './model';
+import type { IMemory } from './model';
+import { Panel } from './panel';
+import { CommandIDs, JOB_MIME_RANK, PLUGIN_ID } from './tokens';
+
+const PROJECT_KEY = 'retinue:project';
+const PANEL_RANK = 350;
+
+function memory(state: IStateDB | null): IMemory {
+  return {
+    load: async () => (await state?.fetch(PROJECT_KEY)) as string | undefined,
+    save: projectId => void state?.save(PROJECT_KEY, projectId)
+  };
+}
+
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: PLUGIN_ID,
+  description: 'Datasets, trainings and live charts.',
+  autoStart: true,
+  optional: [ICommandPalette, ILayoutRestorer, IRenderMimeRegistry, IStateDB, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    palette: ICommandPalette | null,
+    restorer: ILayoutRestorer | null,
+    rendermime: IRenderMimeRegistry | null,
+    state: IStateDB | null,
+    translator: ITranslator | null
+  ): void => {
+    const trans = (translator ?? nullTranslator).load('retinue');
+    const api = new Api(app.serviceManager.serverSettings);
+    const model = new RetinueModel(api, memory(state));
+    const { commands } = app;
+    const ui = { model, commands, trans };
+
+    const panel = new Panel(model, commands, translator ?? nullTranslator);
+    app.shell.add(panel, 'left', { rank: PANEL_RANK, type: 'Retinue' });
+    restorer?.add(panel, panel.id);
+
+    const jobs = new WidgetTracker<MainAreaWidget<JobPage>>({ namespace: 'retinue-job' });
+    const launches = new WidgetTracker<MainAreaWidget<LaunchForm>>({ namespace: 'retinue-launch' });
+    addCommands(ui, { app, panel, jobs, launches }, palette);
+    void restorer?.restore(jobs, {
+      command: CommandIDs.openJob,
+      args: widget => ({ jobId: widget.content.jobId }),
+      name: widget => widget.content.jobId
+    });
+    void restorer?.restore(launches, {
+      command: CommandIDs.launch,
+      args: widget => ({ ...widget.content.args }),
+      name: widget => widget.id
+    });
+
+    rendermime?.addFactory(jobRendererFactory(ui), JOB_MIME_RANK);
+  }
+};
+
+export default plugin;
