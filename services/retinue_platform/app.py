@@ -16,7 +16,22 @@ from fastapi import APIRouter, FastAPI, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
-from retinue_platform import admin, audit, auth, datasets, health, imports, projects, uploads
+from retinue_platform import (
+    admin,
+    audit,
+    auth,
+    datasets,
+    health,
+    imports,
+    jobs,
+    live,
+    models,
+    outputs,
+    projects,
+    reconciler,
+    tracking,
+    uploads,
+)
 from retinue_platform.context import Context
 from retinue_platform.db import THREADS
 from retinue_platform.settings import Settings
@@ -31,12 +46,18 @@ ROUTERS: tuple[APIRouter, ...] = (
     projects.router,
     uploads.router,
     datasets.router,
+    models.router,
+    jobs.router,
+    outputs.router,
 )
 
 # Runs for as long as the platform does; started again, with a pause, when it fails.
 BACKGROUND: dict[str, Callable[[Context], Awaitable[None]]] = {
     "uploads": uploads.expire,
     "imports": imports.run,
+    "trainers": lambda context: context.trainers.run(),
+    "reconciler": reconciler.run,
+    "tracking": tracking.run,
 }
 
 _CHUNK_LIMIT = 8 * 1024 * 1024
@@ -66,6 +87,7 @@ def create_app(settings: Settings, context: Context | None = None) -> FastAPI:
     app.include_router(health.router, prefix=settings.prefix)
     for router in ROUTERS:
         app.include_router(router, prefix=api, responses=errors, dependencies=[Security(HTTPBearer(auto_error=False))])
+    app.include_router(live.router, prefix=api)
     app.add_middleware(auth.Gate, hub=context.hub, public=frozenset(public))
     app.add_middleware(audit.AuditTrail, db=context.db, prefix=api)
     install_errors(app, body_limit=_body_limit)

@@ -12,7 +12,7 @@ import anyio
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
-from retinue_platform import audit
+from retinue_platform import audit, trainers
 from retinue_platform.auth import Hub
 from retinue_platform.bus import Bus
 from retinue_platform.db import BACKGROUND_THREADS, Database
@@ -31,6 +31,7 @@ class Context:
         self.hub = Hub(settings.hub_api_url, settings.service_name)
         self.background = anyio.CapacityLimiter(BACKGROUND_THREADS)  # for `anyio.to_thread.run_sync(..., limiter=)`
         self.uploading: set[UUID] = set()  # uploads that a request is writing now
+        self.trainers = trainers.Trainers({}, settings.folder)  # those of the settings once it is open
         self._lock: IO[str] | None = None
 
     @property
@@ -59,11 +60,13 @@ class Context:
                 hint="Set RETINUE_DATA to a directory that exists, or can be made, and that this user may write.",
                 code="data_directory" if kind is UnavailableError else None,
             ) from error
+        self.trainers = trainers.connect(self.settings)
         self.db.upgrade()
 
     async def close(self) -> None:
         """Give everything back."""
         await self.hub.close()
+        await self.trainers.close()
         self.db.close()
         if self._lock:
             self._lock.close()
