@@ -73,10 +73,10 @@ def make_version(order: dict[str, Any], reporter: Reporter) -> DatasetVersion:
     folder = Path(order["folder"])
     folder.mkdir(parents=True)
     reporter.begin("unpacking", 0.0, 0.3)
-    unpacked = archive.unpack(Path(order["upload"]), folder / "files", progress=reporter.progress)
+    root, unpacked = archive.unpack(Path(order["upload"]), folder / "files", progress=reporter.progress)
     reporter.begin("reading", 0.3, 0.6)
-    name, table, read = formats.read(unpacked.root, order["format"])
-    findings = [*unpacked.findings, *read]
+    name, table, read = formats.read(root, order["format"])
+    findings = [*unpacked, *read]
     refuse_blocking(findings)
     table, rule = split.ensure(table, order["seed"])
     reporter.begin("storing", 0.6, 1.0)

@@ -120,3 +120,12 @@ def send(client, project, data, chunk=8 * 1024 * 1024):
         assert answer.status_code == 200, answer.text
         upload = answer.json()
     return upload
+
+
+def wait_for(get, accept, seconds=60):
+    """What `get` gives once it is acceptable; asks ten times a second."""
+    deadline = time.monotonic() + seconds
+    while not accept(value := get()):
+        assert time.monotonic() < deadline, value
+        time.sleep(0.1)
+    return value

@@ -1,0 +1,190 @@
+"""From a complete upload to a dataset version, by real worker processes."""
+
+import io
+import json
+import os
+import signal
+import time
+import uuid
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.platform.running import problem, send, wait_for
+
+
+def archive(files):
+    """A zip of names and bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as z:
+        for name, data in files.items():
+            z.writestr(name, data)
+    return out.getvalue()
+
+
+def picture(value, size=16):
+    out = io.BytesIO()
+    Image.new("RGB", (size, size), (value % 256, value // 256, 90)).save(out, "PNG")
+    return out.getvalue()
+
+
+def folders(images=10, classes=("cat", "dog"), **extra):
+    files = {f"{name}/{i}.png": picture(i + 100 * c) for c, name in enumerate(classes) for i in range(images)}
+    return archive(files | extra)
+
+
+def create(client, project, upload, name=None, **wanted):
+    wanted = {"name": name or f"d{uuid.uuid4().hex[:8]}", "upload_id": upload["id"], **wanted}
+    return client.post(f"/projects/{project['id']}/datasets", json=wanted)
+
+
+def imported(client, project, data, **wanted):
+    """The dataset once its import is over."""
+    answer = create(client, project, send(client, project, data), **wanted)
+    assert answer.status_code == 202, answer.text
+    return over(client, answer.json()["id"])
+
+
+def over(client, ident):
+    return wait_for(lambda: client.get(f"/datasets/{ident}").json(), lambda d: d["status"] != "importing")
+
+
+def test_a_folder_of_classes_becomes_a_version(shared, alice, project):
+    upload = send(alice, project, folders())
+    made = create(alice, project, upload, name="Pets").json()
+    assert (made["status"], made["versions"]) == ("importing", [])
+    dataset = over(alice, made["id"])
+    assert dataset["status"] == "ready", dataset
+    assert dataset["progress"] == 1
+    (version,) = dataset["versions"]
+    assert version["number"] == 1
+    assert version["format"] == "image_folder"
+    assert version["tasks"] == ["classify"]
+    assert version["classes"] == ["cat", "dog"]
+    assert version["splits"] == {"train": 16, "val": 4}
+    assert "80/20" in version["split_rule"]
+    assert "seed 0" in version["split_rule"]
+    assert alice.get(f"/datasets/{made['id']}/versions/1").json() == version
+    assert alice.get(f"/projects/{project['id']}/datasets").json() == [dataset]
+    folder = shared.data / "store" / "versions" / version["digest"]
+    assert sorted(path.name for path in folder.iterdir()) == ["annotations.parquet", "classes.json", "images.parquet"]
+    problem(alice.get(f"/uploads/{upload['id']}"), 404, "not_found")
+    assert not (shared.data / "platform" / "uploads" / upload["id"]).exists()
+    assert wait_for(lambda: list((shared.data / "platform" / "work").iterdir()), lambda left: not left) == []
+
+
+def test_the_same_content_has_the_same_digest(alice, project):
+    first, second = (imported(alice, project, folders())["versions"][0]["digest"] for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"this is no archive", "archive_not_zip"),
+        (folders()[:-40], "archive_truncated"),
+        (archive({"../evil.png": picture(1)}), "archive_path_escapes"),
+        (archive({"readme.txt": b"x"}), "dataset_empty"),
+        (archive({f"images/{i}.png": picture(i) for i in range(3)} | {"labels/0.txt": b"0 0.5 x 0.1 0.1\n"}), None),
+    ],
+)
+def test_what_cannot_be_used_fails_with_its_reason_and_leaves_nothing(shared, alice, project, data, code):
+    dataset = imported(alice, project, data)
+    assert dataset["status"] == "failed"
+    assert dataset["versions"] == []
+    assert code in (None, dataset["problem"]["code"])
+    assert dataset["problem"]["hint"]
+    assert "Traceback" not in json.dumps(dataset)
+    assert not list((shared.data / "store" / "staging").glob("*"))
+
+
+def test_a_failed_dataset_gives_way_to_another_try_with_the_same_upload(alice, project):
+    upload = send(alice, project, folders())
+    first = over(alice, create(alice, project, upload, name="Pets", format="nonsense").json()["id"])
+    assert first["status"] == "failed"
+    second = over(alice, create(alice, project, upload, name="PETS").json()["id"])
+    assert second["status"] == "ready"
+    problem(alice.get(f"/datasets/{first['id']}"), 404, "not_found")
+    problem(create(alice, project, send(alice, project, folders()), name="pets"), 409, "dataset_exists")
+
+
+def test_an_upload_has_to_be_complete_and_of_this_project(alice, bob, project):
+    part = alice.post(f"/projects/{project['id']}/uploads", json={"filename": "a.zip", "size": 10}).json()
+    problem(create(alice, project, part), 409, "upload_incomplete")
+    problem(create(alice, project, {"id": str(uuid.uuid4())}), 404, "not_found")
+    other = alice.post("/projects", json={"name": uuid.uuid4().hex}).json()
+    problem(create(alice, other, send(alice, project, folders())), 404, "not_found")
+    theirs = bob.post("/projects", json={"name": uuid.uuid4().hex}).json()
+    problem(create(alice, project, send(bob, theirs, folders())), 404, "not_found")
+
+
+def test_unknown_format(alice, project):
+    assert imported(alice, project, folders(), format="nonsense")["problem"]["code"] == "format_unknown"
+
+
+def test_roles_and_deletion(alice, bob, project):
+    dataset = imported(alice, project, folders())
+    path = f"/datasets/{dataset['id']}"
+    problem(bob.get(path), 404, "not_found")
+    problem(bob.delete(path), 404, "not_found")
+    alice.put(f"/projects/{project['id']}/members/{bob.name}", json={"role": "viewer"})
+    assert bob.get(path).json() == dataset
+    problem(bob.delete(path), 403, "role_required")
+    problem(bob.get(f"{path}/versions/2"), 404, "not_found")
+    problem(bob.get(f"{path}/versions/99999999999999999999"), 404, "not_found")
+    assert alice.delete(path).status_code == 204
+    problem(alice.get(path), 404, "not_found")
+
+
+def worker_of(running):
+    """The import worker of a platform, once there is one."""
+    pid = running.process.pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def gone(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.faults
+def test_imports_survive_whatever_is_killed(start_platform):
+    running = start_platform()
+    user = running.user()
+    project = user.post("/projects", json={"name": "p"}).json()
+    ident = create(user, project, send(user, project, folders(300))).json()["id"]
+    (worker,) = wait_for(lambda: worker_of(running), bool)
+    os.kill(worker, signal.SIGKILL)
+    dataset = over(user, ident)
+    assert (dataset["status"], dataset["problem"]["code"]) == ("failed", "import_killed")
+    ident = create(user, project, send(user, project, folders(300))).json()["id"]
+    (worker,) = wait_for(lambda: worker_of(running), bool)
+    running.stop(signal.SIGKILL)
+    assert wait_for(lambda: gone(worker), bool)  # it ends by itself
+    running.start()
+    assert over(user, ident)["status"] == "ready"
+    assert list((running.data / "store" / "staging").iterdir()) == []
+
+
+def test_deleting_a_dataset_stops_its_import(start_platform):
+    running = start_platform()
+    user = running.user()
+    project = user.post("/projects", json={"name": "p"}).json()
+    ident = create(user, project, send(user, project, folders(300))).json()["id"]
+    (worker,) = wait_for(lambda: worker_of(running), bool)
+    assert user.delete(f"/datasets/{ident}").status_code == 204
+    assert wait_for(lambda: gone(worker), bool)
+    assert wait_for(lambda: list((running.data / "platform" / "work").iterdir()), lambda left: not left) == []
+
+
+def test_an_import_has_limits(start_platform):
+    running = start_platform(RETINUE_IMPORT_SECONDS="1", RETINUE_IMPORT_MEMORY_GB="8")
+    user = running.user()
+    project = user.post("/projects", json={"name": "p"}).json()
+    began = time.monotonic()
+    dataset = imported(user, project, folders(3000))
+    assert dataset["problem"]["code"] in ("import_timeout", "import_killed")
+    assert time.monotonic() - began < 20
