@@ -71,11 +71,15 @@ class Run:
     def metric(self, step: int, values: Mapping[str, Any], epoch: int | None = None) -> None:
         """Report values of metrics at a step: `run.metric(120, {"train/loss": 0.42}, epoch=3)`."""
         try:
-            numbers = {key: _number(value) for key, value in values.items()}
+            fields = {
+                "step": int(step),
+                "epoch": epoch if epoch is None else int(epoch),
+                "values": {key: _number(value) for key, value in values.items()},
+            }
         except Exception as error:  # noqa: BLE001  # nothing a value does may end a training
             self._tell(f"a metric was left out: {error}")
             return
-        self._append("metric", {"step": int(step), "epoch": epoch, "values": numbers})
+        self._append("metric", fields)
 
     def progress(self, epoch: int, epochs: int, step: int, steps: int, eta_seconds: float | None = None) -> None:
         """Report how far the training is."""
@@ -95,6 +99,8 @@ class Run:
         try:
             whole = self.path / path
             relative = whole.relative_to(self.path)
+            if ".." in relative.parts:
+                raise ValueError("it is not under the run directory")  # noqa: TRY301  # said like every other cause
             size, digest, files = describe(whole)
             write_manifest(whole, {"kind": kind, "step": step, "size": size, "sha256": digest, "files": files})
         except (OSError, ValueError) as error:

@@ -31,7 +31,8 @@ log = logging.getLogger("retinue.launcher")
 LOST = "The process that stood over the training is gone (killed, or the machine restarted). Start it again."
 NOT_STARTED = "The training's supervisor could not start. The trainer service's log shows why."
 ESCALATE_AFTER = 5.0  # beyond the grace of a cancel, before supervise itself is taken for stuck
-_PRIVATE = ("RETINUE_", "JUPYTERHUB_", "MLFLOW_", "PYTHONSAFEPATH")  # of the service's environment, not for user code
+# Of the service's environment, not for user code. The keeper's mark would end the training with the service.
+_PRIVATE = ("RETINUE_TRAINER_", "RETINUE_KEEPER", "JUPYTERHUB_", "MLFLOW_")
 
 
 class LocalLauncher:
@@ -167,7 +168,7 @@ class LocalLauncher:
         with (attempt.path / "log.txt").open("ab") as output:
             self.spawned[attempt.path] = subprocess.Popen(
                 [sys.executable, "-P", "-m", "retinue_sdk.trainer.supervise", *arguments],
-                env={**environment, **self.environment},
+                env={**environment, **self.environment, processes.MARK: str(attempt.path)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
