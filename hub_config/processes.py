@@ -1,7 +1,7 @@
-"""Knowing and ending every process of one hub, by pid: descendants, and whatever carries this instance's mark.
+"""Knowing and ending every process of one hub, by pid: descendants, and whatever carries one of its marks.
 
-As a subreaper, this process becomes the parent of those whose own parent died; as the mark is inherited, those that an
-earlier hub left behind are known too. Never by name: others on this machine run the same programs.
+As a subreaper, this process becomes the parent of those whose own parent died; as marks, in the environment, are
+inherited, those that an earlier hub left behind are known too. Never by name: others run the same programs here.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
-MARK = "RETINUE_INSTANCE"
+MARK = "RETINUE_INSTANCE"  # of the hub and all it starts
+RUN_MARK = "RETINUE_RUN_DIR"  # of an attempt's processes, which get no other RETINUE_ variable
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -36,24 +39,33 @@ def _prctl(option: int, value: int) -> None:
         prctl(option, value, 0, 0, 0)
 
 
-def belonging(instance: str, *, descendants: bool = True) -> list[psutil.Process]:
-    """All living processes of the instance and, unless told not to, our descendants; never ourselves or an ancestor."""
+@dataclass(frozen=True)
+class Marks:
+    """How the processes of one hub are known: its instance's id, and that their run directory is under its data."""
+
+    instance: str
+    data: Path
+
+    def found_in(self, pid: int) -> bool:
+        """Whether a process carries one of them."""
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 - procfs
+                variables = file.read().split(b"\0")
+        except OSError:  # gone, or another user's
+            return False
+        marks = (f"{MARK}={self.instance}".encode(), f"{RUN_MARK}={self.data}/".encode())
+        return any(variable.startswith(marks) for variable in variables)
+
+
+def belonging(marks: Marks, *, descendants: bool = True) -> list[psutil.Process]:
+    """All living processes with these marks and, unless told not to, our descendants; never ourselves or an ancestor."""
     me = psutil.Process()
     spared = {me.pid, *(parent.pid for parent in me.parents())}
     found = {process.pid: process for process in me.children(recursive=True)} if descendants else {}
-    mark = f"{MARK}={instance}".encode()
     for process in psutil.process_iter():
-        if process.pid not in found and process.pid not in spared and _has(process.pid, mark):
+        if process.pid not in found and process.pid not in spared and marks.found_in(process.pid):
             found[process.pid] = process
     return [process for process in found.values() if _alive(process)]
-
-
-def _has(pid: int, mark: bytes) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 - psutil decodes and parses all of it
-            return mark in file.read().split(b"\0")
-    except OSError:  # gone, or another user's
-        return False
 
 
 def _alive(process: psutil.Process) -> bool:
@@ -63,9 +75,9 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
-def end_all(instance: str, *, grace: float = 5.0, descendants: bool = True) -> int:
-    """End what is left of the instance: SIGTERM, `grace` seconds, SIGKILL until nothing is left. How many there were."""
-    left = belonging(instance, descendants=descendants)
+def end_all(marks: Marks, *, grace: float = 5.0, descendants: bool = True) -> int:
+    """End what is left: SIGTERM, `grace` seconds, SIGKILL until nothing is left. How many there were."""
+    left = belonging(marks, descendants=descendants)
     total = len(left)
     _signal(left, signal.SIGTERM)
     deadline = time.monotonic() + grace
@@ -73,7 +85,7 @@ def end_all(instance: str, *, grace: float = 5.0, descendants: bool = True) -> i
         time.sleep(0.1)
         if descendants:
             reap()
-        left = belonging(instance, descendants=descendants)
+        left = belonging(marks, descendants=descendants)
         if time.monotonic() > deadline:
             _signal(left, signal.SIGKILL)
     return total

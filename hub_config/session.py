@@ -15,7 +15,7 @@ from typing import IO
 import psutil
 from hub_config.keys import key
 from hub_config.person import Person
-from hub_config.processes import become_subreaper, die_with_parent, end_all
+from hub_config.processes import Marks, become_subreaper, end_all
 from hub_config.settings import HERE, HubSettings
 
 from retinue_sdk.errors import UnavailableError
@@ -54,13 +54,12 @@ class RunningHub:
             for name, value in self.settings.model_dump(exclude_unset=True).items()
         }
         process = self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "start.py")],
+            [sys.executable, str(HERE / "start.py"), "--with-parent"],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=self.output,
             stderr=self.output,
             start_new_session=True,  # Ctrl-C reaches it through us, once
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - only a prctl call
         )
         deadline = time.monotonic() + START_TIMEOUT
         while not self.settings.ready_file.exists():
@@ -123,4 +122,4 @@ def running_hub(
             hub.stop()
         secret = settings.data / "secrets" / "instance"
         if secret.exists():
-            end_all(key(secret), descendants=exclusive)
+            end_all(Marks(key(secret), settings.data), descendants=exclusive)

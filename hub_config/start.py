@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import fcntl
 import os
 import signal
@@ -17,15 +19,17 @@ from types import FrameType
 from typing import IO, Any
 
 import httpx
+import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from hub_config.keys import key, private_folder
-from hub_config.processes import MARK, become_subreaper, belonging, die_with_parent, end_all, wait_reaping
+from hub_config.processes import MARK, Marks, become_subreaper, belonging, die_with_parent, end_all, wait_reaping
 from hub_config.settings import FRAMEWORKS, HERE, HubSettings
 
 READY_TIMEOUT = 180.0  # seconds; a first start on two busy cores imports a lot
 STOP_TIMEOUT = 45.0
+KEEPER = "retinue_sdk.keeper"
 LOG_LIMIT = 20_000_000
 
 
@@ -35,6 +39,12 @@ class Stopped(Exception):  # noqa: N818 - not an error: SIGINT or SIGTERM arrive
 
 def main() -> int:
     """Start, wait, stop. 0 after a signal, 1 when the hub could not start or ended by itself."""
+    parser = argparse.ArgumentParser(description="The embedded hub, with everything in it, until Ctrl-C.")
+    parser.add_argument(
+        "--with-parent", action="store_true", help="end when the process that started this one has ended"
+    )
+    if parser.parse_args().with_parent:
+        die_with_parent()
     settings = HubSettings()
     private_folder(settings.data)
     private_folder(settings.data / "hub")
@@ -47,15 +57,15 @@ def main() -> int:
 
 def run(settings: HubSettings) -> int:
     """The hub's life, from start to the last process."""
-    instance = key(settings.data / "secrets" / "instance", length=16)
+    marks = Marks(key(settings.data / "secrets" / "instance", length=16), settings.data)
     become_subreaper()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     hub, killed = None, False
     settings.ready_file.unlink(missing_ok=True)  # of a start that was killed
     try:
-        end_stale_proxy(settings, instance)
-        hub = start_hub(settings, instance)
+        end_stale_proxy(settings, marks)
+        hub = start_hub(settings, marks.instance)
         missing = wait_ready(settings, hub.poll)
         if not missing:
             settings.ready_file.write_text(f"{os.getpid()}\n")
@@ -71,9 +81,9 @@ def run(settings: HubSettings) -> int:
         ignore_signals()
         settings.ready_file.unlink(missing_ok=True)
         if not killed:
-            end_all(instance)
+            end_all(marks)
     # a kill is no wish to stop anybody's work: servers and trainings go on, and the next start finds them
-    left = len(belonging(instance)) if killed else 0
+    left = len(belonging(marks)) if killed else 0
     print(f"{left} of its processes go on." + (" Start it again to find them." if left else ""), file=sys.stderr)
     return 1
 
@@ -98,9 +108,9 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def end_stale_proxy(settings: HubSettings, instance: str) -> None:
+def end_stale_proxy(settings: HubSettings, marks: Marks) -> None:
     """A killed hub leaves the proxy with our ports, and a pid file that may by now name a stranger: end ours by its mark."""
-    for process in belonging(instance):
+    for process in belonging(marks):
         command = process.cmdline()
         if any("configurable-http-proxy" in part for part in command[:2]):
             process.kill()
@@ -191,7 +201,14 @@ def log_tail(settings: HubSettings) -> str:
 
 
 def stop_hub(hub: subprocess.Popen[bytes]) -> None:
-    """SIGTERM: the hub ends services, servers and proxy; what it does not end in time is ended by whoever called us."""
+    """SIGTERM: the hub ends services, servers and proxy; what it does not end in time is ended by whoever called us.
+
+    It ends its services one after another, with pauses, so their keepers are told at the same time.
+    """
+    for child in psutil.Process(hub.pid).children():
+        with contextlib.suppress(psutil.Error):
+            if KEEPER in child.cmdline():
+                child.terminate()
     hub.terminate()
     try:
         hub.wait(STOP_TIMEOUT)
