@@ -201,7 +201,7 @@ def _extract(archive: zipfile.ZipFile, member: _Member, target: Path) -> None:
     declared = member.info.file_size
     where = printable("/".join(member.parts))
     info = copy(member.info)
-    info.file_size = declared + 1  # the library stops reading here, one byte later than it should
+    info.file_size = declared + CHUNK  # the library would cut the data here and call it damaged
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "wb") as output:
         try:
@@ -236,7 +236,7 @@ def _extract(archive: zipfile.ZipFile, member: _Member, target: Path) -> None:
 def _pump(read: Callable[[int], bytes], write: Callable[[bytes], object], declared: int) -> int:
     """Copy at most one byte more than declared; the number of bytes there were."""
     size = 0
-    while size <= declared and (chunk := read(CHUNK)):
+    while size <= declared and (chunk := read(min(CHUNK, declared + 1 - size))):
         write(chunk)
         size += len(chunk)
     return size

@@ -43,7 +43,7 @@ def test_boxes_become_pixels_with_their_line(tmp_path):
         ("cat 0.5 0.5 0.2 0.2", "label_not_a_number"),
         ("0 0,5 0,5 0,2 0,2", "label_not_a_number"),
         ("0 0_5 0.5 0.2 0.2", "label_not_a_number"),
-        ("0 ٠ 0.5 0.2 0.2", "label_not_a_number"),
+        ("0 \u0660 0.5 0.2 0.2", "label_not_a_number"),
         ("0 nan 0.5 0.2 0.2", "label_not_finite"),
         ("0 inf 0.5 0.2 0.2", "label_not_finite"),
         ("0 1e400 0.5 0.2 0.2", "label_not_finite"),
