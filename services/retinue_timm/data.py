@@ -1,78 +1,76 @@
-"""From the annotation table to what timm reads: `dataset/<split>/<class number>/<row>.<ext>`, one link per image.
-
-Folders are named by number, because a class name may hold anything; `classes.json` beside them says which is which.
-"""
+"""From the annotation table to timm's loaders: a view of links by class, read with timm's own dataset and transforms."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+import logging
 from pathlib import Path
 from typing import Any
 
-from retinue_sdk import split
-from retinue_sdk.dataset import link
-from retinue_sdk.errors import DataError
+import torch
+from timm.data import create_dataset, create_loader
+
+from retinue_sdk.folders import ClassFolders, class_folders
+from retinue_sdk.run import Run
 from retinue_sdk.table import AnnotationTable
 
-SPLIT_SEED = 0  # not the job's seed: runs with other seeds must stay comparable
+IMAGES = ".png;.jpg;.jpeg;.jpe;.jfif;.mpo;.bmp;.dib;.webp;.tif;.tiff;.gif;.ppm;.pgm;.pbm;.pnm"
+POLICIES = {"none": None, "randaugment": "rand-m7-mstd0.5", "augmix": "augmix-m3-w3", "trivialaugment": "3a"}
 
 
-@dataclass(frozen=True)
-class View:
-    """A job's own view of its dataset."""
-
-    root: Path
-    classes: list[str]
-    images: dict[str, int]  # per split
-    unlabelled: int
-    several: int  # images with more than one class, of which the first counts
-
-    @property
-    def class_map(self) -> dict[str, int]:
-        """Folder name to class index."""
-        return {folder(i): i for i in range(len(self.classes))}
+def export(table: AnnotationTable, dest: Path) -> ClassFolders:
+    """Lay out what the loaders read."""
+    return class_folders(table, dest)
 
 
-def folder(index: int) -> str:
-    """The folder of a class; sorting the names sorts the indices."""
-    return f"{index:05d}"
+def make_loaders(
+    view: ClassFolders, config: dict[str, Any], p: dict[str, Any], device: torch.device
+) -> tuple[Any, Any]:
+    """Loaders of train, augmented, and of val."""
+
+    def loader(split: str, *, training: bool, **options: Any) -> Any:
+        dataset = create_dataset(
+            "", str(view.root / split), split, class_map=view.class_map, search_split=False, input_key=IMAGES
+        )
+        return create_loader(
+            dataset,
+            config["input_size"],
+            min(p["batch_size"], len(dataset)),
+            is_training=training,
+            interpolation=config["interpolation"],
+            mean=config["mean"],
+            std=config["std"],
+            num_workers=p["workers"],
+            persistent_workers=p["workers"] > 0,
+            pin_memory=device.type == "cuda",
+            device=device,
+            use_prefetcher=False,
+            **options,
+        )
+
+    augmented = {
+        "hflip": p["horizontal_flip"],
+        "vflip": p["vertical_flip"],
+        "scale": (p["crop_scale"], 1.0),
+        "color_jitter": p["color_jitter"],
+        "re_prob": p["random_erasing"],
+        "auto_augment": POLICIES[p["auto_augment"]],
+    }
+    return loader("train", training=True, **augmented), loader("val", training=False, crop_pct=1.0)
 
 
-def export(table: AnnotationTable, dest: Path) -> View:
-    """Link every labelled image of train and val under `dest`."""
-    labels, several = _labels(table)
-    images = _with_validation(table).images
-    counts = {"train": 0, "val": 0}
-    for name in counts:
-        for index in range(len(table.classes)):
-            (dest / name / folder(index)).mkdir(parents=True, exist_ok=True)
-    for row, (key, name) in enumerate(zip(images["key"], images["split"], strict=True)):
-        if name in counts and row in labels:
-            link(table, row, dest / name / folder(labels[row]) / f"{row:08d}{Path(key).suffix.lower()}")
-            counts[name] += 1
-    for name, count in counts.items():
-        if count == 0:
-            raise DataError(
-                f"The dataset has no labelled image in its {name} split.",
-                code="split_empty",
-                where=f"dataset, split {name}",
-                hint="A classification needs a class for each image, in a train and a val split.",
-            )
-    (dest / "classes.json").write_text(json.dumps({"classes": list(table.classes)}), encoding="utf-8")
-    return View(dest, list(table.classes), counts, len(images) - len(labels), several)
+def warn_about(run: Run, view: ClassFolders) -> None:
+    """What was left out, said once; and timm's own warnings about images it skips."""
+    for code, message in view.findings:
+        run.warning(code, message)
+    logging.getLogger("timm.data.dataset").addHandler(_Skipped(run))
 
 
-def _labels(table: AnnotationTable) -> tuple[dict[int, int], int]:
-    """Class index by image row, and how many images have several."""
-    rows: Any = table.annotations
-    rows = rows[(rows["kind"] == "class") & (rows["class_id"] >= 0)]
-    several = int(rows.groupby("image")["class_id"].nunique().gt(1).sum())
-    first = rows.drop_duplicates("image")
-    return dict(zip(first["image"].tolist(), first["class_id"].tolist(), strict=True)), several
+class _Skipped(logging.Handler):
+    """Timm goes on with the next image when one cannot be read; the person should know."""
 
+    def __init__(self, run: Run) -> None:
+        super().__init__(logging.WARNING)
+        self.run = run
 
-def _with_validation(table: AnnotationTable) -> AnnotationTable:
-    if (table.images["split"] == "val").any():
-        return table
-    return split.stratified(table, SPLIT_SEED, 0.2)
+    def emit(self, record: logging.LogRecord) -> None:
+        self.run.warning("image_unreadable", record.getMessage())

@@ -68,7 +68,8 @@ def parameters_m(name: str) -> float | None:
             model = timm.create_model(name)
     except Exception:  # noqa: BLE001 - one architecture of 1,371 must not cost the others
         return None
-    return round(sum(p.numel() for p in model.parameters()) / 1e6, 2)
+    count: int = sum(p.numel() for p in model.parameters())
+    return round(count / 1e6, 2)
 
 
 def hub_answers(timeout: float = 2.0) -> bool:
@@ -82,5 +83,3 @@ def hub_answers(timeout: float = 2.0) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-

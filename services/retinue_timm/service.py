@@ -14,13 +14,17 @@ FRAMEWORK = Framework(
     models="retinue_timm.models:catalogue",
     train="retinue_timm.train",
     parameters=spec.parameters,
-    environment={"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TOKENIZERS_PARALLELISM": "false"},
+    environment={
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    },
 )
 
 
 def main() -> None:
     """Serve until told to stop."""
-    from retinue_sdk.trainer.app import serve  # noqa: PLC0415 - reading FRAMEWORK must not need a web server
+    from retinue_sdk.trainer.service import serve  # noqa: PLC0415 - reading FRAMEWORK must not need a web server
 
     serve(FRAMEWORK)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from argparse import Namespace
@@ -14,8 +13,8 @@ from typing import Any
 
 import timm
 import torch
-from timm.data import create_dataset, create_loader, resolve_data_config
-from timm.models import get_pretrained_cfg, load_checkpoint
+from timm.data import resolve_data_config
+from timm.models import get_pretrained_cfg, is_model
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
 from timm.task import ClassificationTask
@@ -23,15 +22,13 @@ from timm.utils import AverageMeter, CheckpointSaver, accuracy, dispatch_clip_gr
 
 from retinue_sdk.dataset import load
 from retinue_sdk.errors import BadRequestError, RetinueError
+from retinue_sdk.folders import ClassFolders
 from retinue_sdk.run import Run
 from retinue_sdk.run import main as run_main
 from retinue_sdk.schema import TrainRequest
 from retinue_timm import spec
-from retinue_timm.data import View, export
+from retinue_timm.data import export, make_loaders, warn_about
 from retinue_timm.weights import operator_file, unreachable
-
-IMAGES = ".png;.jpg;.jpeg;.bmp;.webp;.tif;.tiff;.gif;.ppm;.pgm"
-POLICIES = {"none": None, "randaugment": "rand-m7-mstd0.5", "augmix": "augmix-m3-w3", "trivialaugment": "3a"}
 
 
 @dataclass
@@ -60,23 +57,14 @@ def main(run_dir: Path) -> None:
         config = resolve_data_config({"input_size": (3, p["image_size"], p["image_size"])}, model=model)
         train_loader, val_loader = make_loaders(view, config, p, device)
 
-        task = ClassificationTask(model, criterion_kwargs={"smoothing": p["label_smoothing"]}, device=device, verbose=False)
+        task = ClassificationTask(
+            model, criterion_kwargs={"smoothing": p["label_smoothing"]}, device=device, verbose=False
+        )
         if p["ema"]:
             task.setup_ema(decay=p["ema_decay"], use_warmup=True)
-        optimizer = create_optimizer_v2(
-            model, p["optimizer"], lr=p["learning_rate"], weight_decay=p["weight_decay"], momentum=p["momentum"]
-        )
+        optimizer = make_optimizer(model, p)
         steps = len(train_loader)
-        scheduler, epochs = create_scheduler_v2(
-            optimizer,
-            p["scheduler"],
-            num_epochs=p["epochs"],
-            warmup_epochs=min(p["warmup_epochs"], p["epochs"] - 1),
-            warmup_lr=min(1e-5, p["learning_rate"]),
-            min_lr=min(p["min_learning_rate"], p["learning_rate"]),
-            step_on_epochs=False,
-            updates_per_epoch=steps,
-        )
+        scheduler, epochs = make_scheduler(optimizer, p, steps)
         saver = make_saver(run_dir / "work", model, optimizer, task, describe(request, view, config))
         cast = precision(p["precision"], device)
 
@@ -105,7 +93,8 @@ def main(run_dir: Path) -> None:
 
             figures = validate(task, val_loader, cast, device)
             run.metric(state.step, figures, epoch=state.epoch + 1)
-            print(f"epoch {state.epoch + 1}/{epochs}: " + ", ".join(f"{k} {v:.4f}" for k, v in figures.items()), flush=True)  # noqa: T201 - stdout is the job's log
+            line = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            print(f"epoch {state.epoch + 1}/{epochs}: {line}", flush=True)  # noqa: T201 - stdout is the job's log
             save(run, saver, state, figures["val/top1"])
             if run.should_stop() or exhausted(state, p["patience"]):
                 break
@@ -124,14 +113,7 @@ def pick_device(wish: str) -> torch.device:
 
 def create_model(name: str, classes: int, p: dict[str, Any]) -> torch.nn.Module:
     """The architecture with a head of our classes; sizes are passed to architectures that are built for one size."""
-    try:
-        cfg = get_pretrained_cfg(name)
-    except RuntimeError as error:
-        cfg, unknown = None, error
-    if cfg is None:
-        raise BadRequestError(
-            f"timm has no model {name!r}.", code="model_unknown", where="model", hint="Choose one of GET /models/list."
-        ) from unknown
+    cfg = known_model(name)
     size = p["image_size"] if cfg.fixed_input_size and cfg.input_size[-1] != p["image_size"] else None
     file = operator_file(name) if p["pretrained"] else None
     try:
@@ -157,45 +139,50 @@ def create_model(name: str, classes: int, p: dict[str, Any]) -> torch.nn.Module:
     return model
 
 
-def make_loaders(view: View, config: dict[str, Any], p: dict[str, Any], device: torch.device) -> tuple[Any, Any]:
-    """Loaders of train and val over the view's folders."""
-
-    def loader(split: str, *, training: bool, **options: Any) -> Any:
-        dataset = create_dataset("", str(view.root / split), split, class_map=view.class_map, search_split=False, input_key=IMAGES)  # fmt: skip
-        return create_loader(
-            dataset,
-            config["input_size"],
-            min(p["batch_size"], len(dataset)),
-            is_training=training,
-            interpolation=config["interpolation"],
-            mean=config["mean"],
-            std=config["std"],
-            num_workers=p["workers"],
-            persistent_workers=p["workers"] > 0,
-            pin_memory=device.type == "cuda",
-            device=device,
-            use_prefetcher=False,
-            **options,
+def known_model(name: str) -> Any:
+    """The registry's entry of an architecture, or of `architecture.tag`."""
+    try:
+        cfg = get_pretrained_cfg(name) if is_model(name) else None
+    except RuntimeError:  # an architecture it knows with a tag that it does not
+        cfg = None
+    if cfg is None:
+        raise BadRequestError(
+            f"timm has no model {name!r}.", code="model_unknown", where="model", hint="Choose one of GET /models/list."
         )
+    return cfg
 
-    augmented = {
-        "hflip": p["horizontal_flip"],
-        "vflip": p["vertical_flip"],
-        "scale": (p["crop_scale"], 1.0),
-        "color_jitter": p["color_jitter"],
-        "re_prob": p["random_erasing"],
-        "auto_augment": POLICIES[p["auto_augment"]],
-    }
-    return loader("train", training=True, **augmented), loader("val", training=False, crop_pct=1.0)
+
+def make_optimizer(model: torch.nn.Module, p: dict[str, Any]) -> Any:
+    """Timm's optimiser of that name; biases and norms are not decayed."""
+    return create_optimizer_v2(
+        model, p["optimizer"], lr=p["learning_rate"], weight_decay=p["weight_decay"], momentum=p["momentum"]
+    )
+
+
+def make_scheduler(optimizer: Any, p: dict[str, Any], steps: int) -> tuple[Any, int]:
+    """Timm's schedule of that name, moved at every step, and how many epochs it lasts."""
+    scheduler, epochs = create_scheduler_v2(
+        optimizer,
+        p["scheduler"],
+        num_epochs=p["epochs"],
+        warmup_epochs=min(p["warmup_epochs"], p["epochs"] - 1),
+        warmup_lr=min(1e-5, p["learning_rate"]),
+        min_lr=min(p["min_learning_rate"], p["learning_rate"]),
+        step_on_epochs=False,
+        updates_per_epoch=steps,
+    )
+    return scheduler, int(epochs)
 
 
 def make_saver(work: Path, model: Any, optimizer: Any, task: Any, args: Namespace) -> CheckpointSaver:
     """Timm's saver, in a folder of its own; what it keeps is handed to the run."""
     work.mkdir(exist_ok=True)
-    return CheckpointSaver(model, optimizer, args=args, task=task, checkpoint_dir=str(work), recovery_dir=str(work), max_history=1)
+    return CheckpointSaver(
+        model, optimizer, args=args, task=task, checkpoint_dir=str(work), recovery_dir=str(work), max_history=1
+    )
 
 
-def describe(request: TrainRequest, view: View, config: dict[str, Any]) -> Namespace:
+def describe(request: TrainRequest, view: ClassFolders, config: dict[str, Any]) -> Namespace:
     """What the checkpoint says about itself, in types that load with weights_only."""
     return Namespace(
         model=request.model,
@@ -217,7 +204,9 @@ def precision(name: str, device: torch.device) -> Callable[[], AbstractContextMa
 
 
 @torch.inference_mode()
-def validate(task: Any, loader: Any, cast: Callable[[], AbstractContextManager[Any]], device: torch.device) -> dict[str, float]:
+def validate(
+    task: Any, loader: Any, cast: Callable[[], AbstractContextManager[Any]], device: torch.device
+) -> dict[str, float]:
     """Loss and top-k over the validation split, of the averaged weights where there are some."""
     model = task.get_eval_model(ema=task.has_ema())
     model.eval()
@@ -268,28 +257,6 @@ def nan_loss(value: float, state: State) -> RetinueError:
         hint="Lower the learning rate, lengthen the warm-up, or set clip_gradient to 1.",
     )
 
-
-def warn_about(run: Run, view: View) -> None:
-    """What the data lacks, said once; and timm's own warnings about images it skips."""
-    if view.unlabelled:
-        run.warning("images_unlabelled", f"{view.unlabelled} images have no class and take no part.")
-    if view.several:
-        run.warning("labels_several", f"{view.several} images have several classes; the first of each is used.")
-    logging.getLogger("timm.data.dataset").addHandler(_Skipped(run))
-
-
-class _Skipped(logging.Handler):
-    """Timm goes on with the next image when one cannot be read; the person should know."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__(logging.WARNING)
-        self.run = run
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.run.warning("image_unreadable", record.getMessage())
-
-
-__all__ = ["load_checkpoint", "main"]
 
 if __name__ == "__main__":
     run_main(main)

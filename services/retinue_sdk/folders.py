@@ -1,0 +1,71 @@
+"""A job's view of a classification dataset: `<split>/<class number>/<file>`, one link per image.
+
+Folders are named by number, because a class name may hold anything and sorting the folders then sorts the classes;
+`classes.json` beside them names the numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from retinue_sdk import split
+from retinue_sdk.dataset import link
+from retinue_sdk.errors import DataError
+from retinue_sdk.table import AnnotationTable
+
+SPLITS = ("train", "val")
+SPLIT_SEED = 0  # not the job's seed: runs with other seeds must stay comparable
+
+
+@dataclass(frozen=True)
+class ClassFolders:
+    """What was laid out, and what was left out as (code, message)."""
+
+    root: Path
+    classes: list[str]
+    images: dict[str, int]  # per split
+    findings: list[tuple[str, str]]
+
+    @property
+    def class_map(self) -> dict[str, int]:
+        """Folder name to class index."""
+        return {_folder(i): i for i in range(len(self.classes))}
+
+
+def class_folders(table: AnnotationTable, dest: Path) -> ClassFolders:
+    """Lay the labelled train and val images of `table` out under `dest`."""
+    table, _ = split.ensure(table, SPLIT_SEED)
+    labels = table.labels()
+    counts = {}
+    for name in SPLITS:
+        rows = table.rows(name)
+        for index in range(len(table.classes)):  # also an empty one: some readers number what they find
+            link(table, rows[labels[rows] == index].tolist(), dest / name / _folder(index))
+        counts[name] = int((labels[rows] >= 0).sum())
+        if counts[name] == 0:
+            raise DataError(
+                f"The dataset has no image with a class in its {name} split.",
+                code="split_empty",
+                where=f"dataset, split {name}",
+                hint="A classification needs one class for each image; for boxes, choose the task detect.",
+            )
+    (dest / "classes.json").write_text(json.dumps(table.classes), encoding="utf-8")
+    return ClassFolders(dest, list(table.classes), counts, _findings(table))
+
+
+def _folder(index: int) -> str:
+    return f"{index:05d}"
+
+
+def _findings(table: AnnotationTable) -> list[tuple[str, str]]:
+    used = table.images["split"].isin(SPLITS).to_numpy()
+    unlabelled = int(((table.labels() < 0) & used).sum())
+    of_kind = table.annotations[table.annotations["kind"] == "class"]
+    several = int(of_kind.groupby("image")["class_id"].nunique().gt(1).sum())
+    found = [
+        ("images_unlabelled", unlabelled, "images have no class and take no part."),
+        ("labels_several", several, "images have several classes; the first of each is used."),
+    ]
+    return [(code, f"{count} {text}") for code, count, text in found if count]
