@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 import ultralytics.engine.trainer
+import ultralytics.utils.tqdm
 from ultralytics.data import ClassificationDataset
 from ultralytics.models.yolo.classify import ClassificationTrainer
 from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
@@ -27,6 +28,7 @@ def amp_works(model: torch.nn.Module) -> bool:
 
 
 ultralytics.engine.trainer.check_amp = amp_works
+ultralytics.utils.tqdm.is_noninteractive_console = lambda: True  # a log is no terminal: one line for each bar, at its end
 
 
 class Classifier(ClassificationTrainer):  # type: ignore[misc]  # ultralytics has no types
