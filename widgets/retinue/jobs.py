@@ -60,7 +60,7 @@ class Job:
 
     def cancel(self, when: str = "now") -> Job:
         """Stop it now, or with `when="epoch"` after this epoch, keeping its results."""
-        self.data = api.Job.model_validate(self.session.client.post(f"/jobs/{self.id}/cancel", json={"when": when}))
+        self.data = api.Job.model_validate(self.session.client.post(f"/jobs/{self.id}/cancel", {"when": when}))
         return self
 
     def wait(self, timeout: float | None = None, every: float = 0.5) -> Job:

@@ -19,12 +19,8 @@ MOST_POINTS = 400
 
 
 def panel_of(key: str) -> str:
-    """The panel that a metric belongs to: `train/loss` and `val/loss` share "loss"; `val/top1` and `val/top5` "top"."""
-    name = key.rsplit("/", 1)[-1]
-    for stem in ("loss", "top", "map"):
-        if stem in name:
-            return stem
-    return name
+    """The panel that a metric belongs to, as in the live chart: `train/loss` and `val/loss` share "loss"."""
+    return key.rsplit("/", 1)[-1]
 
 
 def thin(series: Series, most: int = MOST_POINTS) -> list[tuple[int, float]]:

@@ -68,7 +68,7 @@ class Project:
         path = Path(path).expanduser()
         upload_id = send(self.session, self.id, path, progress)
         body = {"name": name or path.stem, "upload_id": upload_id}
-        answer = self.session.client.post(f"/projects/{self.id}/datasets", json=body)
+        answer = self.session.client.post(f"/projects/{self.id}/datasets", body)
         return Dataset(self.session, answer).wait()
 
     def train(self, model: str, dataset: str | Dataset, **options: Any) -> Job:
@@ -86,7 +86,7 @@ class Project:
             "dataset_version": options.pop("version", None),
             **options,
         }
-        answer = self.session.client.post(f"/projects/{self.id}/jobs", json=body)
+        answer = self.session.client.post(f"/projects/{self.id}/jobs", body)
         return Job(self.session, answer)
 
     def _task(self, framework: str, name: str, dataset: Dataset) -> str:
@@ -123,5 +123,5 @@ def projects(session: Session) -> Listing[Project]:
 
 def create_project(session: Session, name: str, description: str = "") -> Project:
     """Make a project; you are its owner."""
-    answer = session.client.post("/projects", json={"name": name, "description": description})
+    answer = session.client.post("/projects", {"name": name, "description": description})
     return Project(session, answer)

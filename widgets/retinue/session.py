@@ -6,7 +6,6 @@ import os
 from typing import Any, ClassVar, Self
 
 from retinue_sdk.client import Client
-
 from retinue_sdk.errors import BadRequestError, NotFoundError
 
 
@@ -52,7 +51,7 @@ class Session:
 
     def get(self, path: str, **params: Any) -> Any:
         """The JSON answer of a GET."""
-        return self.client.get(path, params={k: v for k, v in params.items() if v is not None})
+        return self.client.get(path, **params)
 
     def project(self, name: str | None = None) -> dict[str, Any]:
         """The project of this name or id, by default the one chosen before, or the only one there is."""

@@ -34,7 +34,7 @@ def send(session: Session, project_id: str, path: Path, progress: Callable[[int,
         )
     size = path.stat().st_size
     body = {"filename": path.name, "size": size}
-    upload: dict[str, Any] = session.client.post(f"/projects/{project_id}/uploads", json=body)
+    upload: dict[str, Any] = session.client.post(f"/projects/{project_id}/uploads", body)
     where = f"/uploads/{upload['id']}"
     with path.open("rb") as file:
         while upload["offset"] < size:
@@ -48,8 +48,8 @@ def _put(session: Session, where: str, upload: dict[str, Any], chunk: bytes) -> 
     headers = {"X-Content-SHA256": hashlib.sha256(chunk).hexdigest(), "Content-Type": "application/octet-stream"}
     for attempt in range(TRIES):
         try:
-            answer: dict[str, Any] = session.client.put(
-                where, params={"offset": upload["offset"]}, content=chunk, headers=headers
+            answer: dict[str, Any] = session.client.json(
+                "PUT", where, params={"offset": upload["offset"]}, content=chunk, headers=headers
             )
         except ConflictError:
             known: dict[str, Any] = session.get(where)

@@ -24,7 +24,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
         raise BadRequestError(
-            f"{message[:1].upper()}{message[1:]}.", code="usage", hint=self.format_usage().strip() + "."
+            f"{message[:1].upper()}{message[1:]}.", code="usage", hint=" ".join(self.format_usage().split()) + "."
         )
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:  # noqa: ARG002 - argparse's signature
