@@ -65,7 +65,11 @@ class ForbiddenError(RetinueError):
 class NotFoundError(RetinueError):
     """Absent, or not the caller's to see: the two are not told apart."""
 
-    status, code, hint = 404, "not_found", "Check the id; it may have been deleted, or belong to a project you are not in."
+    status, code, hint = (
+        404,
+        "not_found",
+        "Check the id; it may have been deleted, or belong to a project you are not in.",
+    )
 
 
 class ConflictError(RetinueError):
@@ -96,7 +100,12 @@ def from_problem(body: dict[str, Any]) -> RetinueError:
     """The exception that a `problem+json` body stands for, of the class that has its status."""
     problem = Problem.model_validate(body)
     classes = (
-        UnauthenticatedError, ForbiddenError, NotFoundError, ConflictError, BadRequestError, StorageFullError,
+        UnauthenticatedError,
+        ForbiddenError,
+        NotFoundError,
+        ConflictError,
+        BadRequestError,
+        StorageFullError,
         UnavailableError,
     )
     kind = next((c for c in classes if c.status == problem.status), RetinueError)
