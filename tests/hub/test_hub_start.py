@@ -1,11 +1,13 @@
 """The embedded hub as `start.py` starts it: who gets in, with which rights, and that nothing is left of it."""
 
+import contextlib
 import os
 import signal
 import socket
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import psutil
@@ -13,6 +15,7 @@ import pytest
 from hub_config.keys import key
 from hub_config.person import Person, wait_until
 from hub_config.processes import belonging
+from hub_config.session import free_ports
 from hub_config.settings import HERE
 
 from retinue_sdk.errors import RetinueError
@@ -36,11 +39,20 @@ def server_process(hub, name):
     """The single-user server's process, by its environment."""
     wanted = f"JUPYTERHUB_USER={name}".encode()
     for process in belonging(marks_of(hub.settings), descendants=False):
-        with open(f"/proc/{process.pid}/environ", "rb") as file:
-            variables = file.read().split(b"\0")
+        variables = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
         if wanted in variables:
             return process, dict(variable.decode().split("=", 1) for variable in variables if b"=" in variable)
     raise AssertionError(name)
+
+
+def listening_on(marks):
+    """The addresses that this hub's processes listen on."""
+    found = set()
+    for process in belonging(marks, descendants=False):
+        with contextlib.suppress(psutil.Error):
+            connections = process.net_connections("tcp")
+            found |= {connection.laddr for connection in connections if connection.status == psutil.CONN_LISTEN}
+    return found
 
 
 # --- what is there, and how to get in ---------------------------------------------------------------------------------------
@@ -67,12 +79,7 @@ def test_secrets_are_made_and_private(hub):
 
 def test_everything_listens_on_loopback_only(hub):
     ports = {hub.settings.port + offset for offset in range(8)}
-    listening = {
-        connection.laddr
-        for process in belonging(marks_of(hub.settings), descendants=False)
-        for connection in process.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port in ports
-    }
+    listening = {address for address in listening_on(marks_of(hub.settings)) if address.port in ports}
     assert {address.port for address in listening} == ports
     assert {address.ip for address in listening} == {"127.0.0.1"}
 
@@ -181,9 +188,14 @@ def test_token_without_access_scope_is_refused_with_the_cure(hub, alice):
 # --- starting and stopping --------------------------------------------------------------------------------------------------
 
 
+def start_and_wait(environment):
+    command = [sys.executable, str(HERE / "start.py")]
+    return subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+
+
 def test_a_second_start_on_the_same_data_is_refused(hub):
     environment = os.environ | {"RETINUE_DATA": str(hub.settings.data), "RETINUE_PORT": "19000"}
-    second = subprocess.run([sys.executable, str(HERE / "start.py")], env=environment, capture_output=True, text=True)
+    second = start_and_wait(environment)
     assert second.returncode == 1
     assert "already running" in second.stderr
     assert hub.running.process.poll() is None
@@ -191,12 +203,10 @@ def test_a_second_start_on_the_same_data_is_refused(hub):
 
 def test_a_port_in_use_is_said(tmp_path):
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        port = free_ports(53_000)
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        environment = os.environ | {"RETINUE_DATA": str(tmp_path / "data"), "RETINUE_PORT": str(taken.getsockname()[1])}
-        start = subprocess.run(
-            [sys.executable, str(HERE / "start.py")], env=environment, capture_output=True, text=True
-        )
+        start = start_and_wait(os.environ | {"RETINUE_DATA": str(tmp_path / "data"), "RETINUE_PORT": str(port)})
     assert start.returncode == 1
     assert "did not start" in start.stdout
     assert not (tmp_path / "data" / "hub" / "ready").exists()
@@ -214,7 +224,7 @@ def test_kill_of_the_hub_and_a_new_start_find_everything_again(tmp_path):
         os.kill(hub.running.hub_pid, signal.SIGKILL)
         assert hub.running.process.wait(30) == 1
         for _ in wait_until(10):  # the keepers notice, and end their services
-            ports = listening_ports(marks)
+            ports = {address.port for address in listening_on(marks)}
             if not ports & set(range(hub.settings.port + 3, hub.settings.port + 8)):
                 break
         else:
@@ -229,21 +239,12 @@ def test_kill_of_the_hub_and_a_new_start_find_everything_again(tmp_path):
         assert not server.is_running()
 
 
-def listening_ports(marks):
-    return {
-        connection.laddr.port
-        for process in belonging(marks, descendants=False)
-        for connection in process.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
-
-
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_after_a_signal_during_the_start(tmp_path, number):
     data = tmp_path / "data"
-    environment = os.environ | {"RETINUE_DATA": str(data), "RETINUE_PORT": "19100"}
+    environment = os.environ | {"RETINUE_DATA": str(data), "RETINUE_PORT": str(free_ports(54_000))}
     start = subprocess.Popen([sys.executable, str(HERE / "start.py")], env=environment, stdout=subprocess.DEVNULL)
     for _ in wait_until(60):
         if (data / "hub" / "proxy.pid").exists():

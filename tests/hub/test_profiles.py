@@ -115,7 +115,7 @@ async def test_kubespawner_takes_every_profile_and_nothing_leaks(make_spawner):
     assert container["resources"]["limits"]["memory"] == 8 * 1024**3
     assert container["image"] == FULL.image
     assert [mount["mount_path"] for mount in container["volume_mounts"]] == ["/dev/shm"]
-    assert pod["spec"]["volumes"][0]["empty_dir"] == {"medium": "Memory", "size_limit": "1G"}
+    assert pod["spec"]["volumes"][0]["empty_dir"] == {"medium": "Memory", "sizeLimit": "1G"}
     assert not pod["spec"].get("node_selector")
     assert not pod["spec"].get("tolerations")
 
