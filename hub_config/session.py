@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -20,13 +21,13 @@ from hub_config.settings import HERE, HubSettings
 
 from retinue_sdk.errors import UnavailableError
 
-PORTS = 8
+PORTS = 12  # the hub's eight and those of extra trainers
 START_TIMEOUT = 240.0
 STOP_TIMEOUT = 90.0
 
 
 def free_ports(first: int = 8000) -> int:
-    """The first of eight ports in a row that nobody listens on."""
+    """The first of enough ports in a row that nobody listens on."""
     for base in range(first, 60_000, PORTS):
         with contextlib.ExitStack() as stack:
             try:
@@ -37,7 +38,7 @@ def free_ports(first: int = 8000) -> int:
             except OSError:
                 continue
             return base
-    raise UnavailableError("There are no eight free ports in a row.", hint="Set RETINUE_PORT.")
+    raise UnavailableError("There are not enough free ports in a row.", hint="Set RETINUE_PORT.")
 
 
 class RunningHub:
@@ -50,7 +51,7 @@ class RunningHub:
     def start(self) -> None:
         """Start it and wait until all of it is up; again, after it has ended."""
         environment = os.environ | {
-            f"RETINUE_{name.upper()}": "true" if value is True else str(value)
+            f"RETINUE_{name.upper()}": value if isinstance(value, str) else json.dumps(value, default=str).strip('"')
             for name, value in self.settings.model_dump(exclude_unset=True).items()
         }
         process = self.process = subprocess.Popen(

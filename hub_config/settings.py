@@ -28,7 +28,7 @@ class HubSettings(BaseSettings):
     data: Path = Path(".retinue")
     cache: Path = Path("~/.cache/retinue")
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=1024, le=65528)  # the proxy; the seven after it are taken too
+    port: int = Field(8000, ge=1024, le=65528)  # the proxy; the seven after it are taken too, and one for each extra trainer
     open_signup: bool = False
     spawner: Literal["local", "kubernetes"] = "local"
     slots: int = Field(default_factory=lambda: _gpus() or 1, ge=1)  # trainings at once
@@ -59,9 +59,12 @@ class HubSettings(BaseSettings):
     def trainers(self) -> dict[str, str]:
         """The trainers whose framework is installed, with their addresses; looked up without importing any."""
         return {
-            name: f"http://127.0.0.1:{self.port + 4 + offset}"
-            for offset, (name, module) in enumerate(FRAMEWORKS.items())
-            if importlib.util.find_spec(module) is not None
+            **{
+                name: f"http://127.0.0.1:{self.port + 4 + offset}"
+                for offset, (name, module) in enumerate(FRAMEWORKS.items())
+                if importlib.util.find_spec(module) is not None
+            },
+            **{name: f"http://127.0.0.1:{self.port + 8 + offset}" for offset, name in enumerate(self.extra_trainers)},
         }
 
     @property
