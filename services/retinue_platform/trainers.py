@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 2.0  # seconds a trainer has to answer
 SOON, LATER = 5.0, 60.0  # seconds until a missing or unfinished list, or a good one, is asked for again
-VERDICTS = frozenset({400, 404, 409, 413, 416, 422, 507})
+VERDICTS = frozenset({400, 403, 404, 409, 413, 416, 422, 507})
 _models = TypeAdapter(list[ModelInfo])
 
 

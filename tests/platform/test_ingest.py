@@ -4,10 +4,11 @@ import asyncio
 import math
 
 import pytest
-from retinue_platform import ingest, metrics
-from retinue_platform.tables import ArtifactRow, JobRow, PointRow
 from sqlalchemy import func, select
 from tests.platform.jobs_db import add_job, event, metric, open_database
+
+from retinue_platform import ingest, metrics
+from retinue_platform.tables import ArtifactRow, JobRow, PointRow
 
 
 @pytest.fixture

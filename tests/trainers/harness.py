@@ -67,7 +67,7 @@ class PointsService:
                 [sys.executable, "-m", "tests.trainers.points.service"],
                 cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        wait_for(self.answers)
+        wait_for(self.answers, 60)
         return self
 
     def answers(self) -> bool:
