@@ -32,6 +32,7 @@ class HubSettings(BaseSettings):
     open_signup: bool = False
     spawner: Literal["local", "kubernetes"] = "local"
     slots: int = Field(default_factory=lambda: _gpus() or 1, ge=1)  # trainings at once
+    extra_trainers: dict[str, str] = {}  # trainers of your own: name -> module run by `python -m` (docs/adding.md)
     instance: str = ""  # marks every process of this hub; start.py sets it
 
     @field_validator("data", "cache")
