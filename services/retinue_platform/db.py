@@ -6,6 +6,7 @@ between. So every write goes through `Database.write`: one lock for the process 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from sqlalchemy.exc import ArgumentError, DataError, OperationalError, SQLAlchem
 from sqlalchemy.orm import Session, sessionmaker
 
 from retinue_sdk.errors import BadRequestError, StorageFullError, UnavailableError
+
+log = logging.getLogger("retinue.database")
 
 THREADS = 16  # route handlers at once: the thread pool's size
 BACKGROUND_THREADS = 4  # reconciler, ingest, imports
@@ -70,8 +73,9 @@ class Database:
         """Bring the schema to the newest version; what is there already is checked in a millisecond."""
         from retinue_platform.migrations import upgrade  # noqa: PLC0415 - only here, keeps Alembic out of other users
 
-        with errors_named(), self._lock, self._writer.begin() as connection:
-            upgrade(connection)
+        with errors_named("The database's schema cannot be brought up to date."), self._lock:
+            with self._writer.begin() as connection:
+                upgrade(connection)
 
     def close(self) -> None:
         """Close all connections."""
@@ -100,8 +104,8 @@ class Database:
 
 
 @contextmanager
-def errors_named() -> Iterator[None]:
-    """What a database refuses for reasons of its machine, said to people."""
+def errors_named(message: str = "The database does not answer.") -> Iterator[None]:
+    """What a database refuses for reasons of its machine, said to people; the log has its own words."""
     try:
         yield
     except DataError as error:  # PostgreSQL stores no NUL, for one
@@ -113,8 +117,9 @@ def errors_named() -> Iterator[None]:
                 "The database's volume is full or broken.",
                 hint="Free some space on the volume of RETINUE_DATA, then try again.",
             ) from error
+        log.error("%s %s", message, reason)
         raise UnavailableError(
-            "The database does not answer.",
+            message,
             code="database_unavailable",
             hint="Try again; if it stays, ask your administrator to look at the database.",
         ) from error

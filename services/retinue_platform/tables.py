@@ -23,13 +23,16 @@ from sqlalchemy.types import TypeDecorator
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """SQLite forgets the zone; all times are UTC, so it is given back on reading."""
+    """All times are UTC: SQLite forgets the zone, PostgreSQL answers in the server's."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+        """A time as it came, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Base(DeclarativeBase):
@@ -48,6 +51,8 @@ class Base(DeclarativeBase):
 
 
 class ProjectRow(Base):
+    """A project; its name is unique whatever its case."""
+
     __tablename__ = "projects"
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
@@ -58,6 +63,8 @@ class ProjectRow(Base):
 
 
 class MemberRow(Base):
+    """What a user may do in a project."""
+
     __tablename__ = "members"
     project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     user: Mapped[str] = mapped_column(String(255), primary_key=True, index=True)
@@ -65,6 +72,8 @@ class MemberRow(Base):
 
 
 class UploadRow(Base):
+    """A file on its way: `offset` bytes of it are safely here."""
+
     __tablename__ = "uploads"
     id: Mapped[UUID] = mapped_column(primary_key=True)
     project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
@@ -76,6 +85,8 @@ class UploadRow(Base):
 
 
 class DatasetRow(Base):
+    """A named dataset and the state of its import."""
+
     __tablename__ = "datasets"
     __table_args__ = (UniqueConstraint("project_id", "name_key"),)
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -92,6 +103,8 @@ class DatasetRow(Base):
 
 
 class VersionRow(Base):
+    """An immutable version of a dataset; its content is in the store under its digest."""
+
     __tablename__ = "dataset_versions"
     dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -157,6 +170,8 @@ class PointRow(Base):
 
 
 class ArtifactRow(Base):
+    """A file that an attempt has made."""
+
     __tablename__ = "artifacts"
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True)

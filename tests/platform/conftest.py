@@ -4,7 +4,11 @@ import uuid
 
 import pytest
 from tests.platform.hub import StandInHub
+from tests.platform.jobs_db import add_job
+from tests.platform.postgres import PostgreSQL, installed
 from tests.platform.running import Running
+
+from retinue_platform.db import Database
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +57,43 @@ def project(alice):
     answer = alice.post("/projects", json={"name": f"p {uuid.uuid4().hex[:8]}"})
     assert answer.status_code == 201, answer.text
     return answer.json()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    server = PostgreSQL()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"] if installed() else ["sqlite"])
+def db(request, tmp_path):
+    """An upgraded database: SQLite, and PostgreSQL wherever it is installed."""
+    if request.param == "sqlite":
+        yield from opened(f"sqlite:///{tmp_path / 'db.sqlite'}")
+    else:
+        yield from opened(request.getfixturevalue("postgres").database(f"d{uuid.uuid4().hex}"))
+
+
+@pytest.fixture
+def sqlite(tmp_path):
+    yield from opened(f"sqlite:///{tmp_path / 'db.sqlite'}")
+
+
+@pytest.fixture
+def empty_sqlite(tmp_path):
+    yield from opened(f"sqlite:///{tmp_path / 'db.sqlite'}", upgrade=False)
+
+
+@pytest.fixture
+def job(db):
+    """A running job's id."""
+    return add_job(db)
+
+
+def opened(url, upgrade=True):
+    db = Database(url)
+    if upgrade:
+        db.upgrade()
+    yield db
+    db.close()

@@ -43,7 +43,7 @@ class Running:
             [sys.executable, "-m", "retinue_platform"], env=self.environment, stdout=self.log, stderr=self.log
         )
         began = time.monotonic()
-        while time.monotonic() - began < 20:
+        while time.monotonic() - began < 60:
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"{self.base}/health/ready", trust_env=False).status_code == 200:
                     self.ready_seconds = time.monotonic() - began
@@ -78,7 +78,7 @@ class Running:
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
-        self.process.wait(10)
+        self.process.wait(30)
         self.log.close()
 
     def close(self):
