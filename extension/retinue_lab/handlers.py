@@ -35,55 +35,60 @@ class PlatformHandler(ExtensionHandlerMixin, APIHandler):
     auth_resource = "retinue"
 
     async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler itself does
-        """Refuse strangers and large bodies before reading anything of the body."""
+        """Check the caller, and keep a refusal until the body is read."""
+        # closing before that resets the connection, and a browser shows a network error instead of the reason
         self._body = bytearray()
-        await super().prepare()
-        if self._finished:
-            return
+        self._refusal: Exception | None = None
+        try:
+            await super().prepare()
+        except web.HTTPError as error:
+            self._refusal = error
         if not self.current_user:
-            raise web.HTTPError(403)
-        if int(self.request.headers.get("Content-Length") or 0) > MAX_BODY:
-            self.problem(BodyTooLargeError(f"The request is larger than {MAX_BODY // 2**20} MiB.").problem)
+            self._refusal = self._refusal or web.HTTPError(403)
 
     def data_received(self, chunk: bytes) -> None:
-        """Collect the body; a chunked one has no length to check beforehand."""
-        self._body += chunk
-        if len(self._body) > MAX_BODY:
-            raise web.HTTPError(413)
+        """Collect the body of a caller we know, up to the limit."""
+        if self._refusal is None:
+            self._body += chunk
+            if len(self._body) > MAX_BODY:
+                self._refusal = BodyTooLargeError(f"The request is larger than {MAX_BODY // 2**20} MiB.")
+                self._body.clear()
 
     @web.authenticated
     @authorized
-    async def get(self, path: str) -> None:
+    async def get(self, _path: str) -> None:
         """Pass a GET."""
-        await self._forward(path)
+        await self._forward()
 
     @web.authenticated
     @authorized
-    async def post(self, path: str) -> None:
+    async def post(self, _path: str) -> None:
         """Pass a POST."""
-        await self._forward(path)
+        await self._forward()
 
     @web.authenticated
     @authorized
-    async def put(self, path: str) -> None:
+    async def put(self, _path: str) -> None:
         """Pass a PUT."""
-        await self._forward(path)
+        await self._forward()
 
     @web.authenticated
     @authorized
-    async def patch(self, path: str) -> None:
+    async def patch(self, _path: str) -> None:
         """Pass a PATCH."""
-        await self._forward(path)
+        await self._forward()
 
     @web.authenticated
     @authorized
-    async def delete(self, path: str) -> None:
+    async def delete(self, _path: str) -> None:
         """Pass a DELETE."""
-        await self._forward(path)
+        await self._forward()
 
-    async def _forward(self, path: str) -> None:
+    async def _forward(self) -> None:
         try:
-            await self._exchange(path)
+            if self._refusal is not None:
+                raise self._refusal
+            await self._exchange()
         except RetinueError as error:
             self.problem(error.problem)
         except httpx.HTTPError as error:
@@ -95,10 +100,9 @@ class PlatformHandler(ExtensionHandlerMixin, APIHandler):
         except StreamClosedError:
             self.log.debug("the browser went away")
 
-    async def _exchange(self, path: str) -> None:
-        del path  # decoded by tornado; the platform gets it as the browser wrote it
+    async def _exchange(self) -> None:
         platform: Platform = self.settings["retinue_platform"]
-        raw = self.request.path.split("/retinue/api/", 1)[1]
+        raw = self.request.path.split("/retinue/api/", 1)[1]  # as the browser wrote it: tornado decodes its own copy
         query = urlencode([p for p in parse_qsl(self.request.query, keep_blank_values=True) if p[0] not in CREDENTIALS])
         url = platform.address(raw, query)
         headers = {name: self.request.headers[name] for name in REQUEST_HEADERS if name in self.request.headers}
