@@ -81,7 +81,14 @@ def _trainer(settings: HubSettings, name: str, url: str, token_file: Path) -> di
         "RETINUE_TRAINER_STOP_JOBS_ON_EXIT": "true",
         "RETINUE_TRAINER_TOKEN_FILE": str(token_file),
     }
-    for variable in ("CUDA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_OFFLINE", "PYTHONPATH", "RETINUE_WEIGHTS", "TORCH_HOME"):
+    for variable in (
+        "CUDA_VISIBLE_DEVICES",
+        "HF_HOME",
+        "HF_HUB_OFFLINE",
+        "PYTHONPATH",
+        "RETINUE_WEIGHTS",
+        "TORCH_HOME",
+    ):
         if variable in os.environ:
             environment[variable] = os.environ[variable]
     module = settings.extra_trainers.get(name, f"retinue_{name}.service")

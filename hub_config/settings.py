@@ -28,7 +28,9 @@ class HubSettings(BaseSettings):
     data: Path = Path(".retinue")
     cache: Path = Path("~/.cache/retinue")
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=1024, le=65528)  # the proxy; the seven after it are taken too, and one for each extra trainer
+    port: int = Field(
+        8000, ge=1024, le=65528
+    )  # the proxy; the seven after it are taken too, and one for each extra trainer
     open_signup: bool = False
     spawner: Literal["local", "kubernetes"] = "local"
     slots: int = Field(default_factory=lambda: _gpus() or 1, ge=1)  # trainings at once
