@@ -35,6 +35,9 @@ faults: install  ## 20 kills of each process during running jobs
 standalone: ## each trainer alone in a fresh environment of its own
 	bash tests/standalone.sh
 
+docs: install  ## the reference pages, from the code
+	$(BIN)/python -m tests.reference
+
 # --- what the targets above need ----------------------------------------------------------------------------------------
 
 install: $(VENV)/.installed node labextension

@@ -1,0 +1,59 @@
+"""Killing one service of a hub, as a power cut would: SIGKILL to its whole process group, then wait until it answers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+import httpx
+import psutil
+from hub_config.processes import Marks, belonging
+from hub_config.start import probes
+
+# what a keeper's command line holds behind its `--`
+COMMANDS = {"platform": "retinue_platform", "mlflow": "mlflow"}
+
+
+def command_of(settings: Any, victim: str) -> str:
+    """The module that runs as this service."""
+    name = victim.removeprefix("trainer ")
+    return COMMANDS.get(victim) or settings.extra_trainers.get(name) or f"retinue_{name}.service"
+
+
+def service(marks: Marks, module: str) -> psutil.Process:
+    """The process of a service: the child of the keeper that was told to run the module."""
+    for process in belonging(marks, descendants=False):
+        try:
+            words = process.cmdline()
+            kept = words[words.index("--") + 1 :] if "retinue_sdk.keeper" in words else []
+            if module in kept and process.children():
+                return process.children()[0]
+        except (psutil.Error, ValueError):
+            continue
+    raise AssertionError(f"no process runs {module}")
+
+
+def kill(settings: Any, marks: Marks, victim: str, timeout: float = 60) -> float:
+    """Kill the service's group; the seconds until it is ready again."""
+    process = service(marks, command_of(settings, victim))
+    url = probes(settings)[victim]
+    started = time.monotonic()
+    os.killpg(os.getpgid(process.pid), signal.SIGKILL)
+    process.wait(5)
+    with httpx.Client(trust_env=False, timeout=1) as client:
+        while time.monotonic() - started < timeout:
+            try:
+                if client.get(url).status_code == httpx.codes.OK:
+                    return time.monotonic() - started
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.02)
+    raise AssertionError(f"{victim} was not back after {timeout:.0f} s")
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The smallest value that at least this share of the values do not exceed (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * share // 1).__int__() - 1)]
