@@ -21,7 +21,7 @@ FRAMEWORK = Framework(
 
 def main() -> None:
     """Serve until told to stop."""
-    from retinue_sdk.trainer.app import serve  # noqa: PLC0415 - reading FRAMEWORK must not need a web server
+    from retinue_sdk.trainer.service import serve  # noqa: PLC0415 - reading FRAMEWORK must not need a web server
 
     serve(FRAMEWORK)
 
