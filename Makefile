@@ -32,8 +32,8 @@ bench: install  ## BENCH=NAME, all when empty
 faults: install  ## 20 kills of each process during running jobs
 	$(BIN)/python -m tests.faults
 
-standalone: ## each trainer alone in a fresh environment of its own
-	bash tests/standalone.sh
+standalone: install  ## each trainer alone in a fresh environment of its own
+	$(BIN)/python -m tests.standalone
 
 docs: install  ## the reference pages, from the code
 	$(BIN)/python -m tests.reference
