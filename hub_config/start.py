@@ -66,10 +66,11 @@ def run(settings: HubSettings) -> int:
     try:
         end_stale_proxy(settings, marks)
         hub = start_hub(settings, marks.instance)
-        missing = wait_ready(settings, hub.poll)
-        if not missing:
-            settings.ready_file.write_text(f"{os.getpid()}\n")
+        missing = wait_ready(settings, hub.poll, READY_TIMEOUT)
         print(banner(settings, missing) if hub.poll() is None else log_tail(settings), flush=True)
+        if missing and hub.poll() is None and not wait_ready(settings, hub.poll):
+            print(f"Everything is ready now, at {settings.url}", flush=True)
+        settings.ready_file.write_text(f"{os.getpid()}\n")
         killed = wait_reaping(hub) == -signal.SIGKILL
         print(f"The hub ended by itself; its log is {settings.log_file}", file=sys.stderr)
     except Stopped:
@@ -147,10 +148,10 @@ def probes(settings: HubSettings) -> dict[str, str]:
     }
 
 
-def wait_ready(settings: HubSettings, ended: Callable[[], Any]) -> list[str]:
+def wait_ready(settings: HubSettings, ended: Callable[[], Any], timeout: float = float("inf")) -> list[str]:
     """Wait until everything answers, the hub has `ended`, or it takes too long. What does not answer."""
     waiting = probes(settings)
-    deadline = time.monotonic() + READY_TIMEOUT
+    deadline = time.monotonic() + timeout
     with httpx.Client(trust_env=False, timeout=5) as client:
         while waiting and ended() is None and time.monotonic() < deadline:
             name, url = next(iter(waiting.items()))
@@ -175,7 +176,9 @@ def banner(settings: HubSettings, missing: list[str]) -> str:
     )
     lines = [
         "",
-        f"Retinue is ready at {settings.url}" if not missing else f"NOT READY: {', '.join(missing)}. See the log.",
+        f"Retinue is ready at {settings.url}"
+        if not missing
+        else f"Not ready yet: {', '.join(missing)}. The log says why.",
         f"  log in as     admin   (password: {settings.admin_password_file})",
         f"  sign up at    {settings.url}hub/signup   {signup}",
         f"  data          {settings.data}",
