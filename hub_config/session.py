@@ -22,7 +22,7 @@ from hub_config.settings import HERE, HubSettings
 from retinue_sdk.errors import UnavailableError
 
 PORTS = 12  # the hub's eight and those of extra trainers
-START_TIMEOUT = 240.0
+START_TIMEOUT = 400.0
 STOP_TIMEOUT = 90.0
 
 

@@ -70,7 +70,8 @@ def run(settings: HubSettings) -> int:
         print(banner(settings, missing) if hub.poll() is None else log_tail(settings), flush=True)
         if missing and hub.poll() is None and not wait_ready(settings, hub.poll):
             print(f"Everything is ready now, at {settings.url}", flush=True)
-        settings.ready_file.write_text(f"{os.getpid()}\n")
+        if hub.poll() is None:
+            settings.ready_file.write_text(f"{os.getpid()}\n")
         killed = wait_reaping(hub) == -signal.SIGKILL
         print(f"The hub ended by itself; its log is {settings.log_file}", file=sys.stderr)
     except Stopped:
