@@ -26,7 +26,7 @@ def ensure(table: AnnotationTable, seed: int) -> tuple[AnnotationTable, str | No
 
 
 def _draw(table: AnnotationTable, pool: Ints, seed: int, share: float) -> tuple[AnnotationTable, str]:
-    by_class = "class" in set(table.annotations["kind"])
+    by_class = "class" in table.annotations["kind"].unique()
     strata = table.labels()[pool] if by_class else np.zeros(len(pool), dtype=np.int64)
     keys = table.images["key"].to_numpy()
     ranks = np.array([_rank(seed, key) for key in keys[pool]], dtype=np.uint64)

@@ -20,6 +20,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from retinue_sdk.dataset import blob_file, read_classes, version_folder
 from retinue_sdk.disk import full_disk
@@ -95,11 +96,17 @@ def load_version(dataset: DatasetManifest, roots: Sequence[Path] | None = None) 
 def content_digest(table: AnnotationTable) -> str:
     """A digest over what the data means: not over file formats, local paths, or the lines it was read from."""
     digest = hashlib.sha256(b"retinue dataset 1\n")
-    images = table.images[["key", "blob", "width", "height", "split", "group"]]
-    texts = table.annotations[["image", "class_id", "kind", "attributes"]]
-    head = {"classes": table.classes, "ids": table.class_ids}
-    for part in (head, images.to_numpy(dtype=object).tolist(), texts.to_numpy(dtype=object).tolist()):
-        digest.update(json.dumps(part, ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
+    parts: list[Any] = [table.classes, table.class_ids]
+    parts += [table.images[name].tolist() for name in ("key", "blob", "width", "height", "split", "group")]
+    arrays = [table.annotations[name].to_numpy() for name in ("image", "class_id")]
+    for name in ("kind", "attributes"):  # few different texts: each once, then their numbers
+        numbers, texts = pd.factorize(table.annotations[name])
+        parts.append(list(texts))
+        arrays.append(numbers)
+    for part in parts:
+        digest.update(json.dumps(part, separators=(",", ":")).encode() + b"\n")
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
     values, offsets = table.coordinates()
     for array in (table.boxes, values, offsets):
         canonical = np.where(np.isnan(array), np.nan, array + 0.0)  # one NaN, one zero
@@ -213,7 +220,7 @@ def _make_version(table: AnnotationTable, digest: str, made: Path, target: Path)
         "digest": digest,
         "classes": [{"id": i, "name": n} for i, n in zip(table.class_ids, table.classes, strict=True)],
         "tasks": [str(task) for task in table.tasks],
-        "kinds": sorted(set(table.annotations["kind"])),
+        "kinds": sorted(table.annotations["kind"].unique()),
         "images": len(table),
         "annotations": len(table.annotations),
         "splits": table.splits,

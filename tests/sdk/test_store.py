@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import stat
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,14 +90,14 @@ def test_images_of_the_same_bytes_are_one_blob(tmp_path):
     )
     made = store.publish(table, tmp_path / "store")
     assert len([p for p in (tmp_path / "store" / "blobs").rglob("*") if p.is_file()]) == 1
-    assert made.size_bytes == os.stat(paths[0]).st_size
+    assert made.size_bytes == Path(paths[0]).stat().st_size
 
 
 def test_linked_files_are_taken_over_without_a_copy(tmp_path):
     table = box_table(tmp_path / "source")
     made = store.publish(table, tmp_path / "store", link=True)
     again = store.load_version(store.manifest(tmp_path / "store", made.digest))
-    assert [os.stat(p).st_ino for p in again.files] == [os.stat(p).st_ino for p in table.files]
+    assert [p.stat().st_ino for p in again.files] == [p.stat().st_ino for p in table.files]
 
 
 def test_each_format_gives_one_digest_through_the_store(tmp_path):

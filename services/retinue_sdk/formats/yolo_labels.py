@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from retinue_sdk.formats.report import Report
 
@@ -80,10 +81,7 @@ def check_labels(root: Path, labels: Labels, ids: Sequence[int], report: Report)
 def _repeated(labels: Labels) -> npt.NDArray[np.bool_]:
     """True for each row that says the same as an earlier one of its image."""
     rows = np.column_stack([labels.image, labels.numbers])
-    _, first = np.unique(rows, axis=0, return_index=True)
-    repeated = np.ones(len(rows), dtype=bool)
-    repeated[first] = False
-    return repeated
+    return pd.DataFrame(rows).duplicated().to_numpy(dtype=bool)
 
 
 def _report_rows(root: Path, labels: Labels, bad: npt.NDArray[np.bool_], code: str, report: Report) -> None:
