@@ -28,7 +28,9 @@ def amp_works(model: torch.nn.Module) -> bool:
 
 
 ultralytics.engine.trainer.check_amp = amp_works
-ultralytics.utils.tqdm.is_noninteractive_console = lambda: True  # a log is no terminal: one line for each bar, at its end
+ultralytics.utils.tqdm.is_noninteractive_console = lambda: (
+    True
+)  # a log is no terminal: one line for each bar, at its end
 
 
 class Classifier(ClassificationTrainer):  # type: ignore[misc]  # ultralytics has no types
