@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 CACHE_SECONDS = 30.0
-CACHE_SIZE = 10_000
 RETRY_SECONDS = 5
 READ, WRITE, ADMIN = "custom:retinue:read", "custom:retinue:write", "custom:retinue:admin"
 _HEADER = re.compile(r"(?:bearer|token)\s+([!-~]{1,1024})\s*", re.IGNORECASE)
@@ -50,7 +49,8 @@ class Identity:
 class Hub:
     """Asks the hub whose token it is; remembers the answer for 30 s, and asks once for callers that come together."""
 
-    def __init__(self, api_url: str, service: str) -> None:
+    def __init__(self, api_url: str, service: str, *, cache_size: int = 10_000) -> None:
+        self._cache_size = cache_size
         self._client = httpx.AsyncClient(base_url=api_url, timeout=5.0, trust_env=False)
         self._access = ("access:services", f"access:services!service={service}")
         self._known: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
@@ -104,7 +104,7 @@ class Hub:
         self._known.pop(key, None)
         identity = await self._answer(token)
         self._known[key] = (asked + CACHE_SECONDS, identity)
-        while len(self._known) > CACHE_SIZE:
+        while len(self._known) > self._cache_size:
             self._known.popitem(last=False)
         return identity
 

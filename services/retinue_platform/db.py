@@ -73,9 +73,9 @@ class Database:
         """Bring the schema to the newest version; what is there already is checked in a millisecond."""
         from retinue_platform.migrations import upgrade  # noqa: PLC0415 - only here, keeps Alembic out of other users
 
-        with errors_named("The database's schema cannot be brought up to date."), self._lock:
-            with self._writer.begin() as connection:
-                upgrade(connection)
+        failed = "The database's schema cannot be brought up to date."
+        with errors_named(failed), self._lock, self._writer.begin() as connection:
+            upgrade(connection)
 
     def close(self) -> None:
         """Close all connections."""
@@ -117,7 +117,7 @@ def errors_named(message: str = "The database does not answer.") -> Iterator[Non
                 "The database's volume is full or broken.",
                 hint="Free some space on the volume of RETINUE_DATA, then try again.",
             ) from error
-        log.error("%s %s", message, reason)
+        log.warning("%s %s", message, reason)
         raise UnavailableError(
             message,
             code="database_unavailable",
