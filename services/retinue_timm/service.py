@@ -17,7 +17,7 @@ FRAMEWORK = Framework(
     environment={
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "TOKENIZERS_PARALLELISM": "false",
+        "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait take time from others on a shared machine
     },
 )
 
