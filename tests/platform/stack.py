@@ -29,6 +29,9 @@ class Trainer(PointsService):
         self.started = True
         return super().start()
 
+    def attempts(self, job_id):
+        return sorted(path.name for path in (self.runs / job_id).iterdir() if path.name.isdecimal())
+
     def events(self, job_id, attempt=1):
         """The values of events.jsonl: {(seq, key): value}."""
         lines = (self.runs / job_id / str(attempt) / "events.jsonl").read_text().splitlines()
