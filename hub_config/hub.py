@@ -29,8 +29,7 @@ def configure(c: Any, settings: HubSettings) -> None:
     configure_login(c, settings)
     configure_scopes(c)
     configure_spawner(c, settings)
-    trainer_token = key_file(settings.data / "secrets" / "trainer-token")
-    c.JupyterHub.services = make_services(settings, trainer_token)
+    c.JupyterHub.services = make_services(settings, key_file(settings.trainer_token_file))
 
 
 def proxy_command() -> list[str]:

@@ -86,6 +86,11 @@ class HubSettings(BaseSettings):
         return self.data / "hub" / "hub.log"
 
     @property
+    def trainer_token_file(self) -> Path:
+        """What the platform shows to trainers."""
+        return self.data / "secrets" / "trainer-token"
+
+    @property
     def admin_password_file(self) -> Path:
         """Written at the first start."""
         return self.data / "secrets" / "admin-password"

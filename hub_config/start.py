@@ -152,20 +152,21 @@ def probes(settings: HubSettings) -> dict[str, str]:
 def wait_ready(settings: HubSettings, ended: Callable[[], Any], timeout: float = float("inf")) -> list[str]:
     """Wait until everything answers, the hub has `ended`, or it takes too long. What does not answer."""
     waiting = probes(settings)
+    token = {"Authorization": f"Bearer {key(settings.trainer_token_file)}"}
     deadline = time.monotonic() + timeout
     with httpx.Client(trust_env=False, timeout=5) as client:
         while waiting and ended() is None and time.monotonic() < deadline:
             name, url = next(iter(waiting.items()))
-            if _answers(client, url):
+            if _answers(client, url, token if name.startswith("trainer ") else {}):
                 waiting.pop(name)
             else:
                 time.sleep(0.25)
     return list(waiting)
 
 
-def _answers(client: httpx.Client, url: str) -> bool:
+def _answers(client: httpx.Client, url: str, headers: dict[str, str]) -> bool:
     try:
-        return client.get(url).status_code == httpx.codes.OK
+        return client.get(url, headers=headers).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 
