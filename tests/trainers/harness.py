@@ -67,7 +67,11 @@ class PointsService:
                 [sys.executable, "-m", "tests.trainers.points.service"],
                 cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        wait_for(self.answers, 60)
+        try:
+            wait_for(self.answers, 60)
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def answers(self) -> bool:
@@ -84,7 +88,7 @@ class PointsService:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(10)
+        return self.process.wait(20)
 
     def client(self) -> Client:
         return Client(self.url, TOKEN)

@@ -46,7 +46,7 @@ class Catalogue:
         self._complete = False
 
     def refresh(self) -> None:
-        """Start the child when the cache is not complete. Call it from the main thread: the child dies with its parent."""
+        """Start the child while the cache is not complete. Call it from the main thread: the child dies with its parent."""
         if self.list()[0] or (self.child is not None and self.child.poll() is None):
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,17 +104,20 @@ def _write(path: Path, source: str, models: list[ModelInfo], *, complete: bool) 
 
 
 def main() -> None:
-    """Make the list and write it after each growth. Works at the lowest priority and dies with the service."""
+    """Make the list and write it after each growth. Dies with the service.
+
+    The names are wanted at once; the details come at the lowest priority, beside the trainings.
+    """
     if len(sys.argv) != 3:
         sys.exit("usage: python -m retinue_sdk.trainer.catalogue MODULE:FUNCTION CACHE_FILE")
     processes.prctl(processes.PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.nice(19)
     name, path = sys.argv[1], Path(sys.argv[2])
     module, function = name.split(":", 1)
     source = _fingerprint(name)
     models: list[ModelInfo] = []
     for models in getattr(importlib.import_module(module), function)():
         _write(path, source, models, complete=False)
+        os.nice(19)
     _write(path, source, models, complete=True)
 
 

@@ -6,15 +6,13 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-
 from retinue_sdk.errors import BadRequestError
+from retinue_sdk.trainer.jsonschema import Draft202012Validator, ValidationError
 
 _LIMITS = {
     "minimum": "at least",
-    "maximum": "at most",
     "exclusiveMinimum": "more than",
+    "maximum": "at most",
     "exclusiveMaximum": "less than",
 }
 _RANGE = {*_LIMITS, "multipleOf", "minLength", "maxLength", "minItems", "maxItems"}

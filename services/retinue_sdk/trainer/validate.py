@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from retinue_sdk.errors import BadRequestError, ForbiddenError, RetinueError, UnavailableError
-from retinue_sdk.files import read_json
+from retinue_sdk import dataset
+from retinue_sdk.errors import BadRequestError, RetinueError, UnavailableError
 from retinue_sdk.schema import DatasetFolder, DatasetManifest, ModelInfo, Task, TrainRequest
 from retinue_sdk.trainer import parameters
 from retinue_sdk.trainer.catalogue import Catalogue
@@ -85,36 +84,13 @@ class Validator:
             time.sleep(0.1)
         return self.catalogue.get(name)
 
-    def _dataset(self, dataset: DatasetFolder | DatasetManifest, task: Task) -> None:
-        if isinstance(dataset, DatasetFolder):
-            self._readable(Path(dataset.path), "dataset.path")
-            return
-        address = urlsplit(dataset.url)
-        if address.scheme != "file":
-            return  # looked at by the training process, which can open it
-        folder = self._readable(Path(unquote(address.path)), "dataset.url")
-        facts = read_json(folder / "classes.json")
-        if not isinstance(facts, dict):
-            raise BadRequestError("This is not a dataset version.", where="dataset.url", code="dataset_unreadable")
-        tasks = facts.get("tasks", [])
-        if task.value not in tasks:
+    def _dataset(self, source: DatasetFolder | DatasetManifest, task: Task) -> None:
+        """What can be known without reading it: it is there, may be read, and a version has labels for the task."""
+        facts = dataset.summary(source, self.roots)
+        if facts is not None and task not in facts.tasks:
             raise BadRequestError(
                 f"The dataset has no labels for {task.value}.",
-                hint=f"It can be used for: {', '.join(tasks) or 'nothing yet'}.",
+                hint=f"It can be used for: {', '.join(t.value for t in facts.tasks) or 'nothing yet'}.",
                 where="dataset",
                 code="dataset_task_mismatch",
             )
-
-    def _readable(self, path: Path, where: str) -> Path:
-        """`path` with links followed, if it is an existing folder under one of the allowed roots."""
-        real = path.resolve()
-        if not any(real.is_relative_to(root) for root in self.roots):
-            raise ForbiddenError(
-                "This trainer may not read datasets from there.",
-                hint="Put the dataset under one of the folders named in RETINUE_TRAINER_ROOTS.",
-                where=where,
-                code="dataset_outside_roots",
-            )
-        if not real.is_dir():
-            raise BadRequestError("There is no such folder.", where=where, code="dataset_missing")
-        return real

@@ -1,23 +1,15 @@
 """The points trainer's service: `python -m tests.trainers.points.service`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from retinue_sdk.schema import ModelInfo, Task
+from retinue_sdk.schema import Task
 from retinue_sdk.trainer.framework import Framework
 from retinue_sdk.trainer.service import serve
 
 FAILURES = [
     "", "exit", "error", "cuda_oom", "memory", "import", "nan", "segfault", "stubborn", "grandchildren",
 ]  # fmt: skip
-
-
-def models() -> Iterator[list[ModelInfo]]:
-    """The registry of a real framework is asked here, in a process of its own."""
-    names = {"counter": [Task.CLASSIFY], "boxer": [Task.DETECT], "any/thing": [Task.CLASSIFY, Task.DETECT]}
-    yield [ModelInfo(name=name, framework="points", tasks=tasks) for name, tasks in names.items()]
-    yield [ModelInfo(name=name, framework="points", tasks=tasks, parameters_m=0.1) for name, tasks in names.items()]
 
 
 def parameters(_task: Task, _model: str) -> dict[str, Any]:
@@ -47,7 +39,7 @@ FRAMEWORK = Framework(
     distribution="retinue",
     licence="BSD-3-Clause",
     tasks=[Task.CLASSIFY, Task.DETECT],
-    models="tests.trainers.points.service:models",
+    models="tests.trainers.points.models:models",
     train="tests.trainers.points.train",
     parameters=parameters,
     environment={"PYTHONPATH": str(Path(__file__).parents[3])},  # a package that is installed needs none
