@@ -17,6 +17,7 @@ from retinue_sdk.formats.files import SPLITS, check_class_names
 from retinue_sdk.formats.report import Report, printable
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 32
 KNOWN = {"path", "train", "val", "valid", "test", "nc", "names"}
 
 
@@ -36,6 +37,13 @@ class _Loader(yaml.SafeLoader):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # the stubs left it out
             raise _Refused("yaml_alias_forbidden", "Aliases are not read.", "Write the value out in full.", mark)
         return super().compose_node(parent, index)
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803 - the library's name
+        if self.flow_level >= MAX_DEPTH:  # the library's own time grows with the square of the depth
+            raise _Refused(
+                "yaml_invalid", "The YAML file is nested too deeply.", "Write names and paths only.", self.get_mark()
+            )
+        super().fetch_flow_collection_start(TokenClass)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -175,10 +183,16 @@ class _Place:
         relative = _normal(path, "path", self.where)
         if relative is None:
             raise _escapes("path", path, self.where)
-        if not (self.root / relative).is_dir():
+        if not self._there(relative):
             self.report.add("yaml_path_corrected", self.where, f"path: {path}")
             return PurePosixPath()
         return relative
+
+    def _there(self, relative: PurePosixPath) -> bool:
+        try:
+            return (self.root / relative).exists()
+        except OSError:  # a name no file can have
+            return False
 
     def entry(self, base: PurePosixPath, entry: str, key: str) -> str:
         """An entry of a split, relative to the root. Some exporters write `../train/images` and mean `train/images`."""
@@ -186,10 +200,10 @@ class _Place:
         relative = _normal(str(base / entry), key, self.where)
         if relative is None:
             relative = _normal(entry.removeprefix("../"), key, self.where)
-            if relative is None or not (self.root / relative).exists():
+            if relative is None or not self._there(relative):
                 raise _escapes(key, entry, self.where)
             self.report.add("yaml_path_corrected", self.where, f"{key}: {entry}")
-        if not (self.root / relative).exists():
+        if not self._there(relative):
             raise DataError(
                 f"`{key}` names {printable(entry)!r}, which is not there.",
                 code="yaml_path_missing",

@@ -94,7 +94,12 @@ def _report_rows(root: Path, labels: Labels, bad: npt.NDArray[np.bool_], code: s
 
 
 def _line(path: Path, line: int) -> str:
-    return path.read_text(encoding="utf-8-sig").splitlines()[line - 1].strip()
+    return _lines(path.read_bytes().decode("utf-8-sig"))[line - 1].strip()
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as an editor counts them; `splitlines` knows more ends of a line than editors do."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _text(path: Path, source: str, report: Report) -> str:
@@ -114,7 +119,7 @@ def _text(path: Path, source: str, report: Report) -> str:
 
 def _parse(text: str, source: str, report: Report) -> tuple[list[int], list[float]]:
     """Line numbers and numbers of a file, five to a line."""
-    rows = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1)]
+    rows = [(number, line.split()) for number, line in enumerate(_lines(text), 1)]
     rows = [row for row in rows if row[1]]
     if text.isascii() and "_" not in text and all(len(columns) == COLUMNS for _, columns in rows):
         try:
