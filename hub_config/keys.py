@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -24,7 +25,9 @@ def key_file(path: Path, *, length: int = 32) -> Path:
             file.write(secrets.token_hex(length))
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        with contextlib.suppress(FileExistsError):  # another process was first: its key is the key
+            os.link(temporary, path)
+        temporary.unlink()
     path.chmod(0o600)
     return path
 
