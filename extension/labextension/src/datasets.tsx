@@ -74,7 +74,9 @@ function Facts({ version, trans }: { version: DatasetVersion; trans: Trans }): J
     <div className="retinue-Facts">
       {trans.__('%1 images', number(version.images))} ·{' '}
       {trans.__('%1 classes', number(version.classes.length))}
-      {version.annotations > 0 && <> · {trans.__('%1 annotations', number(version.annotations))}</>}
+      {version.annotations > 0 && !version.tasks.includes('classify') && (
+        <> · {trans.__('%1 annotations', number(version.annotations))}</>
+      )}
       <br />
       <span title={version.split_rule ?? undefined}>{splits.join(', ')}</span> · {version.format} v
       {version.number}

@@ -19,7 +19,11 @@ interface IFormProps {
 }
 
 const validator = customizeValidator<ReadonlyJSONObject>();
-const TEMPLATES = { FieldTemplate, ObjectFieldTemplate: GroupTemplate };
+const TEMPLATES = {
+  FieldTemplate,
+  ObjectFieldTemplate: GroupTemplate,
+  DescriptionFieldTemplate: () => null // the field template shows it
+};
 
 export function ParameterForm({ schema, values, problems, trans, onChange }: IFormProps): JSX.Element {
   const matches = (wanted: object, value: unknown) =>

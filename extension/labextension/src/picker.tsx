@@ -17,14 +17,16 @@ export function modelKey(model: { framework: string; name: string }): string {
   return `${model.framework}/${model.name}`;
 }
 
-/** Models that match every word of the search. */
+/** Models that match every word of the search; first those whose name begins with one. */
 export function search(models: readonly ModelInfo[], framework: string, words: string): ModelInfo[] {
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
-  return models.filter(
+  const begins = (model: ModelInfo) => wanted.some(word => model.name.toLowerCase().startsWith(word));
+  const matching = models.filter(
     model =>
       (!framework || model.framework === framework) &&
       wanted.every(word => modelKey(model).toLowerCase().includes(word))
   );
+  return matching.sort((a, b) => Number(begins(b)) - Number(begins(a)));
 }
 
 function describe(model: ModelInfo): string {
