@@ -31,7 +31,7 @@ def make_config(model: str, classes: list[str], image_size: int, overrides: dict
         why = sizes.EXCLUDED.get(size.type)
         raise BadRequestError(
             f"{model} {why}." if why else f"transformers has no image classifier {model!r}.",
-            code="model_unknown",
+            code="unknown_model",
             where="model",
             hint="Choose one of GET /models/list.",
         )
@@ -49,6 +49,7 @@ def make_config(model: str, classes: list[str], image_size: int, overrides: dict
         config = AutoConfig.for_model(
             size.type,
             **size.config | overrides,
+            num_labels=len(classes),
             id2label=labels,
             label2id={name: index for index, name in labels.items()},
             problem_type="single_label_classification",
@@ -64,7 +65,8 @@ def make_config(model: str, classes: list[str], image_size: int, overrides: dict
 
 def _set_image_size(config: Any, side: int) -> None:
     """Where the type keeps it: convolutional ones do not care, others build their positions from it."""
-    for part in (config, getattr(config, "vision_config", None)):
+    parts: tuple[Any, ...] = (config, getattr(config, "vision_config", None))
+    for part in parts:
         if hasattr(part, "image_size"):
             part.image_size = [side, side] if isinstance(part.image_size, (list, tuple)) else side
 

@@ -147,7 +147,7 @@ def known_model(name: str) -> Any:
         cfg = None
     if cfg is None:
         raise BadRequestError(
-            f"timm has no model {name!r}.", code="model_unknown", where="model", hint="Choose one of GET /models/list."
+            f"timm has no model {name!r}.", code="unknown_model", where="model", hint="Choose one of GET /models/list."
         )
     return cfg
 
