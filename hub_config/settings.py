@@ -25,14 +25,14 @@ class HubSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="RETINUE_", extra="ignore", frozen=True)
 
-    data: Path = Path(".retinue")
-    cache: Path = Path("~/.cache/retinue")
-    host: str = "127.0.0.1"
+    data: Path = Path(".retinue")  # everything that is kept lies under it
+    cache: Path = Path("~/.cache/retinue")  # the trainers' catalogues, kept between data directories
+    host: str = "127.0.0.1"  # address the proxy listens on; all else stays on loopback
     port: int = Field(
         8000, ge=1024, le=65528
     )  # the proxy; the seven after it are taken too, and one for each extra trainer
-    open_signup: bool = False
-    spawner: Literal["local", "kubernetes"] = "local"
+    open_signup: bool = False  # let people in without the administrator
+    spawner: Literal["local", "kubernetes"] = "local"  # where notebook servers run
     slots: int = Field(default_factory=lambda: _gpus() or 1, ge=1)  # trainings at once
     extra_trainers: dict[str, str] = {}  # trainers of your own: name -> module run by `python -m` (docs/adding.md)
     instance: str = ""  # marks every process of this hub; start.py sets it

@@ -8,6 +8,7 @@ import importlib
 import inspect
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,17 +87,24 @@ def _settings(cls: type[BaseSettings]) -> Iterator[list[str]]:
 
 def errors_page() -> str:
     """Every error code in the code, where it is raised and how it is cured."""
+    from retinue_sdk.formats.report import CODES
+
     found: dict[str, list[str]] = {}
     for code, status, hint, module in sorted(_codes()):
         row = found.setdefault(code, [f"`{code}`", status, hint, module])
         row[1], row[2] = row[1] or status, row[2] or hint
         row[3] = row[3] if module in row[3] else f"{row[3]}, {module}"
+    findings = [[f"`{code}`", *known] for code, known in sorted(CODES.items())]
     return "\n".join([
         "# Error codes\n",
         NOTE,
         "An error is `application/problem+json` over HTTP and one line in notebooks, command and page: what is wrong, where,",
         "and how to cure it. Codes are stable.\n",
         table(["code", "status", "cure", "from"], list(found.values())),
+        "",
+        "## Findings in a dataset\n",
+        "Reported together, with file and line; those of severity `error` stop the import.\n",
+        table(["code", "severity", "what was found", "cure"], findings),
         "",
     ])  # fmt: skip
 
@@ -139,13 +147,26 @@ def _error_classes() -> dict[str, tuple[str, str, str]]:
 
 def api_page() -> str:
     """Every route of the platform and of a trainer, from their OpenAPI documents."""
-    from retinue_platform.openapi import document
-    from retinue_sdk.trainer.openapi import document as trainer_document
+    from retinue_platform.app import create_app
+    from retinue_platform.settings import Settings
+    from retinue_sdk.trainer.app import make_app
+    from retinue_sdk.trainer.settings import TrainerSettings
+    from tests.trainers.points.service import FRAMEWORK
+
+    platform = create_app(Settings(data=Path("data"), hub_api_url="http://hub"))
+    with tempfile.NamedTemporaryFile("w", suffix="-token") as token:
+        token.write("t" * 32)
+        token.flush()
+        trainer = make_app(FRAMEWORK, TrainerSettings(token_file=Path(token.name)))
 
     parts = ["# The HTTP interfaces\n", NOTE]
     for title, openapi, remark in (
-        ("The platform", document(), "With `Authorization: Bearer <hub token>`. Errors: [errors.md](errors.md)."),
-        ("A trainer", trainer_document(), "With `Authorization: Bearer <service token>`."),
+        (
+            "The platform",
+            platform.openapi(),
+            "With `Authorization: Bearer <hub token>`. Errors: [errors.md](errors.md).",
+        ),
+        ("A trainer", trainer.openapi(), "With `Authorization: Bearer <service token>`."),
     ):
         rows = [
             [f"`{method.upper()} {path}`", operation.get("description") or operation.get("summary", "")]

@@ -22,18 +22,18 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RETINUE_", extra="ignore", frozen=True, populate_by_name=True)
 
     data: Path  # everything the platform keeps lies under it
-    platform_host: str = "127.0.0.1"
-    platform_port: int = Field(8003, ge=0, le=65535)
+    platform_host: str = "127.0.0.1"  # address it listens on
+    platform_port: int = Field(8003, ge=0, le=65535)  # port it listens on
     prefix: str = "/services/retinue"  # every route lives under it
     database_url: str = ""  # sqlite:///$RETINUE_DATA/platform/retinue.sqlite when empty
-    trainers: dict[str, str] = {}  # framework: base URL
-    trainer_token_file: Path | None = None
+    trainers: dict[str, str] = {}  # JSON: framework to base URL
+    trainer_token_file: Path | None = None  # file with the service token that trainers ask for
     mlflow_url: str = ""  # no MLflow when empty
     slots: int = Field(1, ge=1)  # jobs of this machine that run at once
-    upload_limit_gb: float = Field(50, gt=0)
-    import_workers: int = Field(1, ge=1)
+    upload_limit_gb: float = Field(50, gt=0)  # of one file
+    import_workers: int = Field(1, ge=1)  # imports at once
     import_memory_gb: float = Field(8, gt=0)  # address space of one import
-    import_seconds: int = Field(3600, gt=0)  # and its time
+    import_seconds: int = Field(3600, gt=0)  # time of one import
     hub_api_url: str = Field(validation_alias=AliasChoices("JUPYTERHUB_API_URL", "hub_api_url"))
     hub_api_token: SecretStr = Field(
         SecretStr(""), validation_alias=AliasChoices("JUPYTERHUB_API_TOKEN", "hub_api_token")

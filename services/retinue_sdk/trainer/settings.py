@@ -20,14 +20,14 @@ class TrainerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="RETINUE_TRAINER_", extra="ignore")
 
-    host: str = "127.0.0.1"
-    port: int = Field(8004, ge=0, le=65535)
-    runs: Path = Path("runs")
-    token_file: Path | None = None
+    host: str = "127.0.0.1"  # address it listens on
+    port: int = Field(8004, ge=0, le=65535)  # port it listens on
+    runs: Path = Path("runs")  # folder of run directories
+    token_file: Path | None = None  # file with the service token, of 32 characters or more; required
     roots: str = ""  # folders that datasets may be read from, separated by colons
-    slots: int = Field(default_factory=lambda: _gpus() or 1, ge=1)
-    stop_jobs_on_exit: bool = False
-    cache: Path = Field(Path("~/.cache/retinue"), validation_alias="RETINUE_CACHE")
+    slots: int = Field(default_factory=lambda: _gpus() or 1, ge=1)  # capacity that it reports
+    stop_jobs_on_exit: bool = False  # end trainings when told to stop; a killed service never does
+    cache: Path = Field(Path("~/.cache/retinue"), validation_alias="RETINUE_CACHE")  # catalogues, by version
 
     def token(self) -> str:
         """The service token. There is no default for it: without a good one the service does not start."""
