@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 from uuid import UUID
 
 import anyio
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
-from retinue_platform import audit, trainers
+from retinue_platform import audit, sole, trainers
 from retinue_platform.auth import Hub
 from retinue_platform.bus import Bus
-from retinue_platform.db import BACKGROUND_THREADS, Database
+from retinue_platform.db import BACKGROUND_THREADS, Database, errors_named
 from retinue_platform.settings import Settings
-from retinue_sdk.errors import ConflictError, StorageFullError, UnavailableError
+from retinue_sdk.errors import StorageFullError, UnavailableError
 
 
 class Context:
@@ -32,7 +31,8 @@ class Context:
         self.background = anyio.CapacityLimiter(BACKGROUND_THREADS)  # for `anyio.to_thread.run_sync(..., limiter=)`
         self.uploading: set[UUID] = set()  # uploads that a request is writing now
         self.trainers = trainers.Trainers({}, settings.folder)  # those of the settings once it is open
-        self._lock: IO[str] | None = None
+        self._held = ExitStack()  # the locks of `sole`
+        self._open = False
 
     @property
     def uploads(self) -> Path:
@@ -46,13 +46,13 @@ class Context:
 
     def open(self) -> None:
         """Get ready to serve. Raises a `RetinueError` that fits in one line; a second call does nothing."""
-        if self._lock:
+        if self._open:
             return
         try:
             self.settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.settings.folder, self.uploads, self.work, self.settings.store):
                 folder.mkdir(mode=0o700, exist_ok=True)
-            self._lock = _take_lock(str(self.settings.folder / "lock"))
+            sole.claim_folder(self._held, self.settings.folder)
         except OSError as error:
             kind = StorageFullError if error.errno == 28 else UnavailableError
             raise kind(
@@ -61,37 +61,17 @@ class Context:
                 code="data_directory" if kind is UnavailableError else None,
             ) from error
         self.trainers = trainers.connect(self.settings)
+        with errors_named():
+            sole.claim_database(self._held, self.db, self.settings.folder)
         self.db.upgrade()
+        self._open = True
 
     async def close(self) -> None:
         """Give everything back."""
         await self.hub.close()
         await self.trainers.close()
+        self._held.close()
         self.db.close()
-        if self._lock:
-            self._lock.close()
-            self._lock = None
-
-
-def _take_lock(path: str) -> IO[str]:
-    """The platform is one process per data directory: its queue and its writer are."""
-    file = open(path, "a+", encoding="ascii")  # noqa: PTH123, SIM115 - open for as long as the process lives
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise ConflictError(
-            f"Another platform (process {holder}) uses this data directory already.",
-            code="platform_running",
-            hint="Stop it first, or give this one a RETINUE_DATA of its own.",
-            where=path,
-        ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
 
 
 def _context(connection: HTTPConnection) -> Context:

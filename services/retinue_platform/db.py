@@ -77,13 +77,17 @@ class Database:
         with errors_named(failed), self._lock, self._writer.begin() as connection:
             upgrade(connection)
 
+    def connect(self) -> Connection:
+        """A connection beside the sessions, for what has to be held (PostgreSQL only: SQLite's writer has just one)."""
+        return self._writer.connect()
+
     def close(self) -> None:
         """Close all connections."""
         self._readers.dispose()
         self._writer.dispose()
 
     def _engines(self) -> tuple[Engine, Engine]:
-        pool = {"pool_size": THREADS + BACKGROUND_THREADS, "max_overflow": 0, "pool_timeout": 30}
+        pool = {"pool_size": THREADS + BACKGROUND_THREADS + 1, "max_overflow": 0, "pool_timeout": 30}
         if not self.sqlite:
             engine = create_engine(self.url, pool_pre_ping=True, **pool)
             return engine.execution_options(postgresql_readonly=True), engine

@@ -211,6 +211,8 @@ def _refuse_too_long(size: int) -> None:
 
 def _open_at(path: Path, offset: int) -> int:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    if offset == 0:
+        _flush_folder(path.parent)  # the file's name has to survive a power cut too
     if os.fstat(file).st_size < offset:
         os.close(file)
         raise NotFoundError(
@@ -219,6 +221,14 @@ def _open_at(path: Path, offset: int) -> int:
     _cut(file, offset)
     os.lseek(file, offset, os.SEEK_SET)
     return file
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _write(file: int, piece: bytes, digest: Any) -> None:

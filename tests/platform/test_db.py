@@ -3,15 +3,17 @@
 import contextlib
 import threading
 import uuid
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
 from retinue_platform.db import Database
-from retinue_platform.tables import AuditRow, MemberRow, PointRow, ProjectRow
-from retinue_sdk.errors import BadRequestError, RetinueError, StorageFullError, UnavailableError
+from retinue_platform.sole import claim_database
+from retinue_platform.tables import AuditRow, DatasetRow, JobRow, MemberRow, PointRow, ProjectRow
+from retinue_sdk.errors import BadRequestError, ConflictError, RetinueError, StorageFullError, UnavailableError
 
 
 def project(name="p"):
@@ -135,3 +137,27 @@ def test_sqlite_is_durable_and_checks_foreign_keys(sqlite):
         with session as s:
             found = {name: s.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")}
         assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_a_project_goes_with_its_datasets_jobs_and_points(db, job):
+    with db.write() as session:
+        session.add(PointRow(job_id=job, attempt=1, seq=1, key="k", step=1, epoch=None, time=0, value=1.0))
+    with db.write() as session:
+        session.delete(session.get(ProjectRow, session.get(JobRow, job).project_id))
+    with db.read() as session:
+        assert [session.scalar(select(func.count()).select_from(t)) for t in (PointRow, JobRow, DatasetRow)] == [
+            0,
+            0,
+            0,
+        ]
+
+
+def test_a_database_serves_one_platform(db, tmp_path):
+    with ExitStack() as first, contextlib.closing(Database(db.url.render_as_string(False))) as same:
+        claim_database(first, db, tmp_path / "elsewhere")
+        with ExitStack() as second, pytest.raises(ConflictError) as refused:
+            claim_database(second, same, tmp_path / "elsewhere")
+        assert refused.value.problem.code == "platform_running"
+        first.close()
+        with ExitStack() as second:
+            claim_database(second, same, tmp_path / "elsewhere")
