@@ -4,7 +4,6 @@ import asyncio
 import json
 import socketserver
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -47,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815  # the name http.server looks for
 
     def log_message(self, *_):
         """Say nothing."""
@@ -156,9 +155,7 @@ async def test_a_quiet_stream_is_kept_alive(tmp_path):
     from retinue_sdk.trainer import streams
 
     (tmp_path / "events.jsonl").write_bytes(b'{"seq":1}\n')
-    stream = streams.lines(tmp_path, "events.jsonl", 0, asyncio.Event())
+    stream = streams.lines(tmp_path, "events.jsonl", 0, asyncio.Event(), keep_alive=0.2)
     assert await anext(stream) == b'{"seq":1}\n'
-    start = time.monotonic()
     assert await anext(stream) == b"\n"
-    assert 4.5 < time.monotonic() - start < 8
     await stream.aclose()

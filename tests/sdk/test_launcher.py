@@ -126,6 +126,7 @@ def test_a_refused_request_leaves_nothing(launcher):
         launcher.start(wanted, refuse)
     with pytest.raises(NotFoundError):
         launcher.state(wanted.job_id)
+    assert [path.name for path in launcher.runs.iterdir()] == [".locks"]
 
 
 def test_a_refused_attempt_does_not_fence(launcher):
@@ -206,6 +207,16 @@ def test_cancel_is_idempotent_and_final(launcher):
     assert ended(launcher, wanted).status == Status.CANCELLED
     assert launcher.cancel(wanted.job_id, "now").status == Status.CANCELLED
     assert launcher.cancel(wanted.job_id, "epoch").status == Status.CANCELLED
+
+
+def test_a_stuck_supervise_does_not_keep_a_cancelled_attempt(launcher):
+    launcher.escalate_after = 0.1
+    wanted = request()
+    state = started(launcher, wanted)
+    os.kill(directory(launcher, wanted).process["supervise"]["pid"], signal.SIGSTOP)
+    launcher.cancel(wanted.job_id, "now")
+    assert ended(launcher, wanted).status == Status.CANCELLED
+    assert start_time(int(state.handle)) is None
 
 
 def test_stop_after_the_epoch_keeps_results(launcher):

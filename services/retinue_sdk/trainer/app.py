@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -20,12 +21,14 @@ from retinue_sdk.errors import NotFoundError, UnauthenticatedError
 from retinue_sdk.http import install_errors
 from retinue_sdk.schema import JobState, ModelInfo, Problem, Task, TrainRequest
 from retinue_sdk.trainer import streams
-from retinue_sdk.trainer.attempts import find, unfinished
+from retinue_sdk.trainer.attempts import find
 from retinue_sdk.trainer.catalogue import Catalogue, version_of
 from retinue_sdk.trainer.framework import Framework
 from retinue_sdk.trainer.launcher import LocalLauncher
 from retinue_sdk.trainer.settings import TrainerSettings
 from retinue_sdk.trainer.validate import Validator
+
+log = logging.getLogger("retinue.trainer")
 
 WATCH_SECONDS = 0.5
 
@@ -72,15 +75,23 @@ class Trainer:
         self.stopping = asyncio.Event()  # followed streams are cut short when the service stops
 
     async def watch(self) -> None:
-        """Twice a second: who died, who never started, and whether the catalogue needs its child again."""
+        """Take over what an earlier service left, then look twice a second who died and who never started."""
+        look: Callable[[], object] = self.launcher.adopt
         while True:
-            await asyncio.to_thread(self.launcher.watch)
+            try:
+                await asyncio.to_thread(look)
+                look = self.launcher.watch
+            except Exception:
+                log.exception("cannot look after the attempts now")
             await asyncio.sleep(WATCH_SECONDS)
 
     async def keep_catalogue(self) -> None:
         """Start the catalogue's child now, and again a while after it failed."""
         while True:
-            self.catalogue.refresh()  # in the main thread: the child dies with the thread that made it
+            try:
+                self.catalogue.refresh()  # in the main thread: the child dies with the thread that made it
+            except OSError as error:
+                log.warning("the catalogue cannot be made now: %s", error)
             await asyncio.sleep(30)
 
 
@@ -90,7 +101,6 @@ def make_app(framework: Framework, settings: TrainerSettings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(trainer.launcher.adopt)
         tasks = [asyncio.create_task(trainer.watch()), asyncio.create_task(trainer.keep_catalogue())]
         yield
         for task in tasks:
@@ -144,7 +154,7 @@ def _add_health(app: FastAPI, trainer: Trainer) -> None:
             version=trainer.version,
             licence=trainer.framework.licence,
             capacity=trainer.settings.slots,
-            running=sum(1 for _ in unfinished(trainer.launcher.runs)),
+            running=len(trainer.launcher.active),
         )
 
 

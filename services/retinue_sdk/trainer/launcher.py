@@ -30,7 +30,6 @@ log = logging.getLogger("retinue.launcher")
 
 LOST = "The process that stood over the training is gone (killed, or the machine restarted). Start it again."
 NOT_STARTED = "The training's supervisor could not start. The trainer service's log shows why."
-ESCALATE_AFTER = 5.0  # beyond the grace of a cancel, before supervise itself is taken for stuck
 # Of the service's environment, not for user code. The keeper's mark would end the training with the service.
 _PRIVATE = ("RETINUE_TRAINER_", "RETINUE_KEEPER", "JUPYTERHUB_", "MLFLOW_")
 
@@ -44,12 +43,12 @@ class LocalLauncher:
         self.environment = environment
         self.spawned: dict[Path, subprocess.Popen[bytes]] = {}
         self.active: dict[Path, Attempt] = {}
+        self.escalate_after = 5.0  # beyond the grace of a cancel, before supervise itself is taken for stuck
 
     def start(self, request: TrainRequest, check: Callable[[], None]) -> JobState:
         """Start an attempt once, however often it is asked for. `check` raises when a new one may not start."""
         wanted = request.model_dump(mode="json")
-        (self.runs / str(request.job_id)).mkdir(parents=True, exist_ok=True)
-        with _exclusive(self.runs / str(request.job_id) / "lock"):
+        with self._exclusive(request.job_id):
             known = attempts(self.runs, request.job_id)
             if known and request.attempt < known[-1].number:
                 raise ConflictError(
@@ -69,7 +68,7 @@ class LocalLauncher:
             for older in known:
                 self._end_now(older, f"Attempt {request.attempt} took its place.")
             attempt = Attempt(self.runs / str(request.job_id) / str(request.attempt))
-            attempt.path.mkdir(exist_ok=True)  # it may be there, without a spec, from a death
+            attempt.path.mkdir(parents=True, exist_ok=True)  # it may be there, without a spec, from a death
             write_json(attempt.path / "spec.json", wanted)
             return self._ensure(attempt).state()
 
@@ -189,7 +188,7 @@ class LocalLauncher:
         """A cancel that takes far longer than its grace: supervise is stuck, and everything is killed."""
         with contextlib.suppress(FileNotFoundError):
             age = time.time() - (attempt.path / "cancel").stat().st_mtime
-            if age > attempt.spec["resources"]["grace_seconds"] + ESCALATE_AFTER:
+            if age > attempt.spec["resources"]["grace_seconds"] + self.escalate_after:
                 processes.kill_attempt(attempt.path, attempt.process)
 
     def _end_now(self, attempt: Attempt, message: str) -> None:
@@ -208,13 +207,14 @@ class LocalLauncher:
             self._check(attempt)
         self.active.pop(attempt.path, None)
 
-
-@contextlib.contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """One caller at a time, across threads and processes."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    @contextlib.contextmanager
+    def _exclusive(self, job_id: UUID) -> Iterator[None]:
+        """One start at a time of a job, across threads and processes. Lock files are few and stay."""
+        folder = self.runs / ".locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / job_id.hex[:2], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)

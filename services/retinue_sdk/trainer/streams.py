@@ -21,7 +21,9 @@ KEEP_ALIVE_SECONDS = 5.0
 _SHARED = ("checkpoints", "artifacts")  # the rest of a run directory holds requests and datasets
 
 
-async def lines(run_dir: Path, name: str, after: int, follow: asyncio.Event | None) -> AsyncIterator[bytes]:
+async def lines(
+    run_dir: Path, name: str, after: int, follow: asyncio.Event | None, keep_alive: float = KEEP_ALIVE_SECONDS
+) -> AsyncIterator[bytes]:
     """Lines of a file with seq > `after`. With `follow`, until the attempt is over, or the event cuts it short."""
     tail = Tail(run_dir / name, after)
     quiet_since = time.monotonic()
@@ -33,7 +35,7 @@ async def lines(run_dir: Path, name: str, after: int, follow: asyncio.Event | No
             continue
         if over:
             return
-        if time.monotonic() - quiet_since > KEEP_ALIVE_SECONDS:
+        if time.monotonic() - quiet_since > keep_alive:
             yield b"\n"
             quiet_since = time.monotonic()
         await _pause(follow)
