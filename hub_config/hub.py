@@ -63,7 +63,8 @@ def configure_hub(c: Any, settings: HubSettings) -> None:
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.port + 1}"
     c.ConfigurableHTTPProxy.auth_token = key(settings.data / "secrets" / "proxy-token")
     c.ConfigurableHTTPProxy.pid_file = str(settings.pid_file)
-    c.ConfigurableHTTPProxy.command = [*proxy_command(), "--log-level", "warn"]
+    c.ConfigurableHTTPProxy.command = proxy_command()
+    c.ConfigurableHTTPProxy.log_level = "warn"
 
 
 def configure_login(c: Any, settings: HubSettings) -> None:

@@ -67,7 +67,7 @@ class Person:
 
     def hub(self, method: str, path: str, **body: Any) -> httpx.Response:
         """Call the hub's API as its own pages do."""
-        headers = {"X-XSRFToken": self.xsrf("/hub/"), "Referer": f"{self.url}/hub/home"}
+        headers = {"X-XSRFToken": self.xsrf("/hub/"), "Referer": f"{self.url}/hub/home", "Sec-Fetch-Mode": "cors"}
         return self.client.request(method, f"/hub/api/{path}", headers=headers, json=body or None)
 
     def token(self, *scopes: str) -> str:

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -65,6 +66,9 @@ def run(settings: HubSettings) -> int:
     settings.ready_file.unlink(missing_ok=True)  # of a start that was killed
     try:
         end_stale_proxy(settings, marks)
+        if taken := taken_ports(settings):
+            print(f"Taken by other programs: port {', '.join(map(str, taken))}. Set RETINUE_PORT.", file=sys.stderr)
+            return 1
         hub = start_hub(settings, marks.instance)
         missing = wait_ready(settings, hub.poll, READY_TIMEOUT)
         print(banner(settings, missing) if hub.poll() is None else log_tail(settings), flush=True)
@@ -82,7 +86,7 @@ def run(settings: HubSettings) -> int:
     finally:
         ignore_signals()
         settings.ready_file.unlink(missing_ok=True)
-        if not killed:
+        if hub is not None and not killed:
             end_all(marks)
     # a kill is no wish to stop anybody's work: servers and trainings go on, and the next start finds them
     left = len(belonging(marks)) if killed else 0
@@ -118,6 +122,27 @@ def end_stale_proxy(settings: HubSettings, marks: Marks) -> None:
             process.kill()
             process.wait(5)
     settings.pid_file.unlink(missing_ok=True)
+
+
+def taken_ports(settings: HubSettings, patience: float = 10.0) -> list[int]:
+    """Our ports that somebody listens on; the services of a killed hub get `patience` seconds to end."""
+    ports = range(settings.port, settings.port + 8 + len(settings.extra_trainers))
+    deadline = time.monotonic() + patience
+    while taken := [port for port in ports if not _is_free(settings.host if port == settings.port else "", port)]:
+        if time.monotonic() > deadline:
+            return taken
+        time.sleep(0.2)
+    return []
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that are just ending do not count
+        try:
+            probe.bind((host or "127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def start_hub(settings: HubSettings, instance: str) -> subprocess.Popen[bytes]:

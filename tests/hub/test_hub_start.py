@@ -208,7 +208,8 @@ def test_a_port_in_use_is_said(tmp_path):
         taken.listen()
         start = start_and_wait(os.environ | {"RETINUE_DATA": str(tmp_path / "data"), "RETINUE_PORT": str(port)})
     assert start.returncode == 1
-    assert "did not start" in start.stdout
+    assert f"port {port}" in start.stderr
+    assert "RETINUE_PORT" in start.stderr
     assert not (tmp_path / "data" / "hub" / "ready").exists()
 
 
