@@ -7,13 +7,13 @@ const tests = readdirSync('test').filter(name => name.endsWith('.test.ts'));
 await build({
   entryPoints: tests.map(name => `test/${name}`),
   outdir: 'lib/test',
-  outExtension: { '.js': '.mjs' },
+  outExtension: { '.js': '.cjs' },
   bundle: true,
-  format: 'esm',
+  format: 'cjs',
   platform: 'node',
   target: 'node22'
 });
-const files = tests.map(name => `lib/test/${name.replace(/\.ts$/, '.mjs')}`);
+const files = tests.map(name => `lib/test/${name.replace(/\.ts$/, '.cjs')}`);
 const run = spawnSync(process.execPath, ['--test', ...files], {
   stdio: 'inherit'
 });

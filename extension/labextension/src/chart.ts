@@ -58,7 +58,7 @@ export class Chart {
     (node as IChartNode).chart = this;
     this._resize = new ResizeObserver(() => this._fit());
     this._resize.observe(node);
-    this._theme = new MutationObserver(() => this._redrawAll());
+    this._theme = new MutationObserver(() => this._rebuild(groupKeys(Object.keys(this.data))));
     this._theme.observe(document.body, {
       attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light']
     });
@@ -208,7 +208,11 @@ export class Chart {
       stroke: () => this._css(`--retinue-chart-${(index % COLOURS) + 1}`),
       dash: index % 2 ? [6, 3] : undefined,
       width: 1.75,
-      value: (_, value) => (value === null || value === undefined ? '–' : readable(value))
+      // without a cursor over the plot the legend shows the newest value
+      value: (_, value, __, index) => {
+        const shown = index === null ? this.data[key]?.value.at(-1) : value;
+        return shown === null || shown === undefined ? '–' : readable(shown);
+      }
     };
   }
 
@@ -227,10 +231,6 @@ export class Chart {
         plot.setSize({ width, height: HEIGHT });
       }
     }
-  }
-
-  private _redrawAll(): void {
-    this._plots.forEach(({ plot }) => plot.redraw(false, true));
   }
 
   private _showReset(): void {
