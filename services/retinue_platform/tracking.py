@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from retinue_platform import metrics
 from retinue_platform.context import Context
-from retinue_platform.mlflow_api import METRICS_PER_BATCH, Mlflow, Run, metric_key
+from retinue_platform.mlflow_api import METRICS_PER_BATCH, UNREACHABLE, Mlflow, Run, metric_key
 from retinue_platform.tables import ArtifactRow, DatasetRow, JobRow, PointRow, ProjectRow, TrackingRow
 from retinue_sdk.errors import NotFoundError, RetinueError, UnavailableError
 from retinue_sdk.schema import Status
@@ -70,7 +70,7 @@ class Tracking:
     def __init__(self, context: Context, mlflow: Mlflow) -> None:
         self.context, self.mlflow = context, mlflow
         self._experiments: dict[UUID, str] = {}
-        self._refused: dict[UUID, float] = {}
+        self._postponed: dict[UUID, float] = {}
 
     async def run(self) -> None:
         """Send whatever is new until cancelled."""
@@ -85,20 +85,24 @@ class Tracking:
                     log.info("%s Trying again in %.1f s.", error.problem.message, wait)
                 await asyncio.sleep(max(PAUSE, wait))
                 if not wait:
-                    await changes.changed(REFUSED_WAIT)
+                    await changes.changed(LONGEST_WAIT if self._postponed else REFUSED_WAIT)
 
     async def _round(self) -> None:
         """One step for each job that MLflow does not have in full."""
         for job_id in await self._thread(self._pending):
-            if self._refused.get(job_id, 0.0) > asyncio.get_running_loop().time():
+            clock = asyncio.get_running_loop().time()
+            if self._postponed.get(job_id, 0.0) > clock:
                 continue
+            self._postponed.pop(job_id, None)
             try:
                 await self._send(job_id)
-            except UnavailableError:
-                raise
-            except RetinueError as error:  # of this run alone: the others go on
+            except RetinueError as error:
+                silent = isinstance(error, UnavailableError)
+                if silent and error.problem.code in UNREACHABLE:
+                    raise
+                # of this run alone (its checkpoint's trainer is down, or MLflow refuses something): the others go on
                 log.warning("job %s in MLflow: %s", job_id, error)
-                self._refused[job_id] = asyncio.get_running_loop().time() + REFUSED_WAIT
+                self._postponed[job_id] = clock + (LONGEST_WAIT if silent else REFUSED_WAIT)
 
     def _pending(self, session: Session) -> list[UUID]:
         behind = or_(
@@ -121,20 +125,19 @@ class Tracking:
         if job is None:
             return
         try:
-            run = await self._run(job)
-            await self._points(job, run)
+            run_id = job.run_id or await self._begin(job)
+            await self._points(job, run_id)
             if job.status in ENDS:
-                await self._end(job, run)
+                await self._end(job, run_id)
         except NotFoundError:
             if job.run_id is None:
                 raise
             log.warning("the MLflow run of job %s is gone: it is written anew", job_id)
             self._experiments.pop(job.project_id, None)
             await self._note(job_id, run_id=None, attempt=0, cursor=0)
+            self.context.bus.publish("tracking")
 
-    async def _run(self, job: Snapshot) -> Run:
-        if job.run_id is not None:
-            return await self.mlflow.get_run(job.run_id)
+    async def _begin(self, job: Snapshot) -> str:
         experiment = self._experiments.get(job.project_id)
         if experiment is None:
             experiment = await self.mlflow.experiment(str(job.project_id), job.project)
@@ -147,9 +150,9 @@ class Tracking:
         await self.mlflow.log_params(run.id, job.params)
         await self._note(job.job_id, run_id=run.id, attempt=job.sent_attempt, cursor=job.sent)
         self.context.bus.publish(f"job:{job.job_id}", f"jobs:{job.project_id}")
-        return run
+        return run.id
 
-    async def _points(self, job: Snapshot, run: Run) -> None:
+    async def _points(self, job: Snapshot, run_id: str) -> None:
         """Send the points after MLflow's cursor, attempt by attempt; the cursor moves by whole events."""
         for attempt in range(max(1, job.sent_attempt), job.attempt + 1):
             cursor = job.sent if attempt == job.sent_attempt else 0
@@ -157,19 +160,19 @@ class Tracking:
             while more:
                 rows, upper, more = await self._thread(lambda session: _points(session, job, attempt, cursor))  # noqa: B023 - awaited at once
                 for start in range(0, len(rows), METRICS_PER_BATCH):
-                    await self.mlflow.log_metrics(run.id, rows[start : start + METRICS_PER_BATCH])
+                    await self.mlflow.log_metrics(run_id, rows[start : start + METRICS_PER_BATCH])
                 if upper > cursor or attempt != job.sent_attempt:
                     cursor = upper
                     await self._note(job.job_id, attempt=attempt, cursor=cursor)
 
-    async def _end(self, job: Snapshot, run: Run) -> None:
+    async def _end(self, job: Snapshot, run_id: str) -> None:
         """End the run, then add the checkpoint; only then nothing is left to do for it."""
-        await self.mlflow.end(run.id, ENDS[job.status], job.ended)
+        await self.mlflow.end(run_id, ENDS[job.status], job.ended)
         checkpoint = await self._thread(lambda session: best_checkpoint(session, job.job_id))
         if checkpoint is not None:
             tags = {"retinue.checkpoint": checkpoint.path, "retinue.checkpoint_sha256": checkpoint.sha256}
-            await self.mlflow.set_tags(run.id, tags)
-            await self._upload(job, run, checkpoint)
+            await self.mlflow.set_tags(run_id, tags)
+            await self._upload(job, await self.mlflow.get_run(run_id), checkpoint)
         await self._note(job.job_id, finished=True)
 
     async def _upload(self, job: Snapshot, run: Run, checkpoint: ArtifactRow) -> None:

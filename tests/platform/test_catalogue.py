@@ -5,13 +5,14 @@ import socket
 import time
 
 import pytest
+from tests.platform.running import problem
+from tests.platform.stack import Stack, wait_for
+from tests.trainers.harness import PointsService, free_port
+
 from retinue_platform import trainers
 from retinue_platform.trainers import Trainers
 from retinue_sdk.client import AsyncTrainer
 from retinue_sdk.errors import NotFoundError, UnavailableError
-from tests.platform.running import problem
-from tests.platform.stack import Stack, wait_for
-from tests.trainers.harness import PointsService, free_port
 
 
 @pytest.fixture(scope="module")

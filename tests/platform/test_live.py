@@ -7,8 +7,9 @@ import uuid
 
 import pytest
 import websockets
-from retinue_platform import live
 from tests.platform.stack import Stack
+
+from retinue_platform import live
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,11 @@ async def test_a_job_from_its_beginning_and_again_from_a_cursor(stack):
     async with connected(stack) as socket:
         await ask(socket, op="subscribe", topic=topic)
         seen = await messages(socket, is_over)
-        rest = await messages(socket, lambda m: m["type"] == "points" and m["seq"] >= 3000) if joined(seen)[1] < 3000 else []
+        rest = (
+            await messages(socket, lambda m: m["type"] == "points" and m["seq"] >= 3000)
+            if joined(seen)[1] < 3000
+            else []
+        )
     values, _end = joined([*seen, *rest])
     assert values == stack.trainer.events(job_id)
     assert sum(map(is_live, seen)) == 1
@@ -151,7 +156,9 @@ async def test_who_may_not_and_what_is_not_understood(stack):
             (message,) = await messages(socket, lambda _: True)
             assert (message["type"], message["problem"]["code"]) == ("error", "invalid_request")
     for headers in ({}, {"Authorization": "token nobody"}, {"Cookie": "token=x"}):
-        url = stack.platform.base.replace("http:", "ws:") + "/api/v1/ws?token=" + stack.alice.headers["Authorization"][6:]
+        url = (
+            stack.platform.base.replace("http:", "ws:") + "/api/v1/ws?token=" + stack.alice.headers["Authorization"][6:]
+        )
         with pytest.raises(websockets.InvalidStatus) as refused:
             async with websockets.connect(url, additional_headers=headers, proxy=None):
                 pass

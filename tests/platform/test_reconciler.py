@@ -9,10 +9,11 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from retinue_platform.admission import Entry, admit, order
-from retinue_platform.tables import JobRow
 from sqlalchemy import update
 from tests.platform.stack import Stack, wait_for
+
+from retinue_platform.admission import Entry, admit, order
+from retinue_platform.tables import JobRow
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 
