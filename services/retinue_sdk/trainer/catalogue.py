@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib
 import importlib.metadata
@@ -114,6 +115,14 @@ def main() -> None:
     name, path = sys.argv[1], Path(sys.argv[2])
     module, function = name.split(":", 1)
     source = _fingerprint(name)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of several services with one cache, one does the work
+        known = read_json(path) or {}
+        if not (known.get("complete") and known.get("source") == source):
+            _make(module, function, path, source)
+
+
+def _make(module: str, function: str, path: Path, source: str) -> None:
     models: list[ModelInfo] = []
     for models in getattr(importlib.import_module(module), function)():
         _write(path, source, models, complete=False)
