@@ -61,8 +61,7 @@ class Reporter:
         loss = sum(float(value) for value in trainer.loss_items.values())
         values = {"train/loss": loss, "lr": trainer.optimizer.param_groups[0]["lr"]}
         self.run.metric(self.step, values, epoch=trainer.epoch + 1)
-        if time.monotonic() - self.told >= _PROGRESS_SECONDS:
-            self._progress(trainer, self.step)
+        self._progress(trainer, self.step)
 
     def on_train_epoch_end(self, trainer: Any) -> None:
         """Stop after this epoch when asked to, or when nothing can come of it."""
@@ -86,10 +85,13 @@ class Reporter:
             return
         self.epoch_trained = False
         self.run.metric(self.step, epoch_figures(trainer), epoch=trainer.epoch + 1)
-        self._progress(trainer, self.step)
+        self._progress(trainer, self.step, last=trainer.stop)
 
-    def _progress(self, trainer: Any, step: int) -> None:
-        self.told = time.monotonic()
+    def _progress(self, trainer: Any, step: int, *, last: bool = False) -> None:
+        now = time.monotonic()
+        if now - self.told < _PROGRESS_SECONDS and not last:
+            return
+        self.told = now
         total = max(step, trainer.epochs * len(trainer.train_loader))
         eta = round((self.told - self.started) / step * (total - step), 1) if step else None
         self.run.progress(

@@ -20,8 +20,9 @@ from retinue_sdk.metrics import Detections, Truth, detection_score, match, top_k
 from retinue_sdk.run import Run
 from retinue_ultralytics.report import Reporter
 from tests.trainers.drawn import SHAPES, draw_digits, draw_shapes
+from tests.trainers.served import FrameworkService
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]  # seconds on an idle machine, minutes on a shared one
 RECIPES = Path(__file__).parents[2] / "hub_config" / "recipes"
 EVENT = TypeAdapter(
     schema.MetricEvent | schema.ProgressEvent | schema.ArtifactEvent | schema.ImageEvent | schema.WarningEvent
@@ -215,3 +216,29 @@ def test_a_loss_that_diverges_in_the_first_epoch_ends_the_training(tmp_path) -> 
     assert caught.value.problem.code == "nan_loss"
     reporter.on_train_epoch_end(SimpleNamespace(**vars(trainer) | {"epoch": 1}))  # ultralytics goes back and repeats it
     assert b"nan_loss" in (tmp_path / "events.jsonl").read_bytes()
+
+
+def test_training_through_the_service(tmp_path, ultralytics) -> None:
+    draw_digits(tmp_path / "data", per_class=6)
+    small = {"epochs": 2, "batch": 16, "imgsz": 32, "plots": False, "device": "cpu"}
+    with FrameworkService("retinue_ultralytics.service", tmp_path) as service:
+        service.ready()
+        job = service.job("yolov8n-cls", small)
+        state = job.wait()
+        assert state.status is schema.Status.SUCCEEDED, (state.message, job.log())
+        points = [e for e in job.events("metric") if "train/loss" in e.values]
+        assert [(e.step, e.epoch) for e in points] == [(n, 1 + (n - 1) // 3) for n in range(1, 7)]  # 48 images in 16s
+        assert len(job.series("val/top1")) == 2
+        file = tmp_path / "best.pt"
+        file.write_bytes(job.get("artifacts/checkpoints/best.pt"))
+        with service.client() as client, pytest.raises(RetinueError, match="mosaic"):
+            client.post("/train", {**job_body(tmp_path / "data"), "parameters": {"mosaic": 1.0}})
+    assert ultralytics.YOLO(file).names == {i: str(i) for i in range(10)}
+
+
+def job_body(data: Path) -> dict:
+    """A request for a digits training."""
+    return {
+        "job_id": str(uuid.uuid4()), "attempt": 1, "task": "classify", "model": "yolov8n-cls",
+        "dataset": {"kind": "folder", "path": str(data)},
+    }  # fmt: skip
