@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import importlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal
@@ -76,6 +77,7 @@ class Trainer:
 
     async def watch(self) -> None:
         """Take over what an earlier service left, then look twice a second who died and who never started."""
+        await asyncio.to_thread(importlib.import_module, "retinue_sdk.trainer.jsonschema")  # before the first request
         look: Callable[[], object] = self.launcher.adopt
         while True:
             try:

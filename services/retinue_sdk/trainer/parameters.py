@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retinue_sdk.errors import BadRequestError
-from retinue_sdk.trainer.jsonschema import Draft202012Validator, ValidationError
+
+if TYPE_CHECKING:
+    from retinue_sdk.trainer.jsonschema import ValidationError
 
 _LIMITS = {
     "minimum": "at least",
@@ -41,6 +43,8 @@ def fill(schema: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
 
 def check(schema: dict[str, Any], parameters: dict[str, Any]) -> list[BadRequestError]:
     """Everything wrong with `parameters`; empty when they are right."""
+    from retinue_sdk.trainer.jsonschema import Draft202012Validator  # noqa: PLC0415  # loads while the service answers
+
     problems: list[BadRequestError] = []
     for error in sorted(Draft202012Validator(schema).iter_errors(parameters), key=lambda e: list(map(str, e.path))):
         if error.validator == "additionalProperties":
