@@ -78,7 +78,8 @@ class RunningHub:
     def hub_pid(self) -> int:
         """The process of JupyterHub itself."""
         assert self.process is not None  # noqa: S101 - for the type checker
-        return psutil.Process(self.process.pid).children()[0].pid
+        config = str(HERE / "jupyterhub_config.py")  # beside it may be orphans that start.py has adopted
+        return next(child.pid for child in psutil.Process(self.process.pid).children() if config in child.cmdline())
 
     def person(self, name: str, password: str) -> Person:
         """Someone at this hub."""
