@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -177,6 +178,13 @@ def test_the_training_dies_with_its_supervise(run_dir):
     wait_for(lambda: not Path(f"/proc/{group}").exists() or "State:\tZ" in Path(f"/proc/{group}/status").read_text())
     assert not (run_dir / "done.json").exists()
     assert take_lock(run_dir) is not None
+
+
+def test_a_run_directory_that_was_removed_ends_it(run_dir):
+    supervisor = supervise(run_dir, "sleep", "0.5")
+    process_of(run_dir)
+    shutil.rmtree(run_dir)
+    assert supervisor.wait(10) == 0
 
 
 def test_a_second_supervise_does_nothing(run_dir):

@@ -196,6 +196,8 @@ class Supervisor:
         while True:
             try:
                 write_done(self.run_dir, code, number, reason, message)
+            except FileNotFoundError:
+                return  # someone removed the run directory: there is nobody left to tell
             except OSError as error:
                 print(f"done.json cannot be written yet: {error}", file=sys.stderr)  # noqa: T201  # stderr is the log
                 time.sleep(1)
