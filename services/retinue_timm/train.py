@@ -161,16 +161,25 @@ def make_optimizer(model: torch.nn.Module, p: dict[str, Any]) -> Any:
 
 def make_scheduler(optimizer: Any, p: dict[str, Any], steps: int) -> tuple[Any, int]:
     """Timm's schedule of that name, moved at every step, and how many epochs it lasts."""
-    scheduler, epochs = create_scheduler_v2(
-        optimizer,
-        p["scheduler"],
-        num_epochs=p["epochs"],
-        warmup_epochs=min(p["warmup_epochs"], p["epochs"] - 1),
-        warmup_lr=min(1e-5, p["learning_rate"]),
-        min_lr=min(p["min_learning_rate"], p["learning_rate"]),
-        step_on_epochs=False,
-        updates_per_epoch=steps,
-    )
+    warmup = min(p["warmup_epochs"], p["epochs"] - 1)
+    try:
+        scheduler, epochs = create_scheduler_v2(
+            optimizer,
+            p["scheduler"],
+            num_epochs=p["epochs"],
+            warmup_epochs=warmup,
+            warmup_lr=min(1e-5, p["learning_rate"]),
+            min_lr=min(p["min_learning_rate"], p["learning_rate"]),
+            stable_timescale=max(warmup, 1),
+            step_on_epochs=False,
+            updates_per_epoch=steps,
+        )
+    except ValueError as error:
+        raise BadRequestError(
+            f"The schedule {p['scheduler']} does not fit {p['epochs']} epochs of {steps} steps: {error}",
+            where="parameters.scheduler",
+            hint="Train for more epochs, or choose the cosine schedule.",
+        ) from error
     return scheduler, int(epochs)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -28,10 +29,14 @@ FRAMEWORK_MODULES = ("torch", "torchvision", "timm", "transformers", "accelerate
 
 
 class FrameworkService(PointsService):
-    """`python -m MODULE` on a free port, without the network's hub."""
+    """`python -m MODULE` on a free port, without the network's hub.
+
+    The catalogue is kept where it is kept in use: counting the parameters of 1,371 models anew costs minutes of CPU.
+    """
 
     def __init__(self, module: str, folder: Path, **environment: str) -> None:
-        super().__init__(folder, HF_HUB_OFFLINE="1", **environment)
+        cache = os.environ.get("RETINUE_CACHE", "~/.cache/retinue")
+        super().__init__(folder, HF_HUB_OFFLINE="1", RETINUE_CACHE=cache, **environment)
         self.module = module
 
     def start(self) -> Self:
@@ -40,7 +45,7 @@ class FrameworkService(PointsService):
                 [sys.executable, "-m", self.module],
                 cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        wait_for(self.answers, 30)
+        wait_for(self.answers, 60)
         return self
 
     def job(self, model: str, parameters: dict[str, Any], data: Path | None = None, seed: int = 0) -> Job:
@@ -54,7 +59,7 @@ class FrameworkService(PointsService):
     def ready(self) -> Self:
         """Wait until the catalogue names the models; importing a framework takes seconds."""
         with self.client() as client:
-            wait_for(lambda: client.get("/models/list")["models"], 60, every=0.2)
+            wait_for(lambda: client.get("/models/list")["models"], 200, every=0.2)
         return self
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from retinue_sdk.schema import Task
 from tests.trainers.drawn import draw_digits
 from tests.trainers.harness import wait_for
 from tests.trainers.served import FrameworkService, check_training
@@ -27,17 +28,19 @@ def service(tmp_path_factory):
 def test_tables_hold_what_timm_has():
     from timm.data import create_transform
     from timm.optim import list_optimizers
-    from timm.scheduler import create_scheduler_v2
     from torch import nn
     from torch.optim import SGD
 
     from retinue_timm import spec
     from retinue_timm.data import POLICIES
+    from retinue_timm.train import make_scheduler
 
     assert set(spec.OPTIMIZERS) <= set(list_optimizers())
     optimizer = SGD(nn.Linear(1, 1).parameters(), lr=0.1)
     for name in spec.SCHEDULERS:
-        create_scheduler_v2(optimizer, name, num_epochs=10, step_on_epochs=False, updates_per_epoch=5)
+        for options in ({}, {"epochs": 1}, {"warmup_epochs": 0}):
+            p = spec.defaults(Task.CLASSIFY, "resnet18") | {"scheduler": name} | options
+            assert make_scheduler(optimizer, p, steps=5)[1] == p["epochs"]
     assert POLICIES.keys() == set(spec.AUGMENTATIONS)
     for policy in POLICIES.values():
         create_transform(32, is_training=True, auto_augment=policy)
@@ -121,7 +124,7 @@ def test_operators_weights_are_used(service, tmp_path, monkeypatch):
     (tmp_path / "timm").mkdir()
     torch.save(published.state_dict(), tmp_path / "timm" / "test_resnet.pth")
     monkeypatch.setenv("RETINUE_WEIGHTS", str(tmp_path))
-    model = create_model("test_resnet", 10, spec.defaults("classify", "test_resnet") | {"pretrained": True})
+    model = create_model("test_resnet", 10, spec.defaults(Task.CLASSIFY, "test_resnet") | {"pretrained": True})
     theirs, ours = published.state_dict(), model.state_dict()
     assert all(torch.equal(theirs[k], ours[k]) for k in ours if ours[k].shape == theirs[k].shape)
 
