@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.platform.postgres import installed
 from tests.platform.running import problem, send, wait_for
 
 
@@ -188,3 +189,18 @@ def test_an_import_has_limits(start_platform):
     dataset = imported(user, project, folders(3000))
     assert dataset["problem"]["code"] in ("import_timeout", "import_killed")
     assert time.monotonic() - began < 20
+
+
+if installed():
+
+    def test_the_same_on_postgresql(start_platform, postgres):
+        running = start_platform(RETINUE_DATABASE_URL=postgres.database("whole"))
+        user = running.user()
+        project = user.post("/projects", json={"name": "p", "description": "ä\n"}).json()
+        assert imported(user, project, folders())["status"] == "ready"
+        problem(user.post("/projects", json={"name": "P"}), 409, "project_exists")
+        running.stop(signal.SIGKILL)
+        running.start()
+        assert len(user.get(f"/projects/{project['id']}/datasets").json()) == 1
+        newest = running.admin().get("/audit", params={"limit": 1}).json()
+        assert newest[0]["outcome"] == "409 project_exists"
