@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -19,11 +20,10 @@ class Sampler:
     """Sums processor time and memory over the training process and all of its descendants."""
 
     def __init__(self, run_dir: Path, pid: int) -> None:
-        path = run_dir / "system.jsonl"
+        self.path = run_dir / "system.jsonl"
         self.pid = pid
         self.known: dict[int, psutil.Process] = {}
-        self.seq = last_seq(path)
-        self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self.seq = last_seq(self.path)
         self.nvml = _nvml()
 
     def sample(self) -> None:
@@ -48,15 +48,19 @@ class Sampler:
             "memory_bytes": memory,
             "gpus": _gpus(self.nvml),
         }
-        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
-        size = os.fstat(self.file).st_size
+        with contextlib.suppress(OSError):
+            self._append(json.dumps(event, separators=(",", ":")).encode() + b"\n")
+
+    def _append(self, line: bytes) -> None:
+        file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            if os.write(self.file, line) == len(line):
+            size = os.fstat(file).st_size
+            if os.write(file, line) == len(line):
                 self.seq += 1
             else:
-                os.ftruncate(self.file, size)
-        except OSError:
-            return
+                os.ftruncate(file, size)
+        finally:
+            os.close(file)
 
 
 def _nvml() -> Any:

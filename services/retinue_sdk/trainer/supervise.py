@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -72,7 +73,8 @@ class Supervisor:
         except OSError as error:
             self._done(None, None, "failed", f"{self.command[0]} cannot be started: {error}.")
             return
-        write_json(self.run_dir / "process.json", {**facts, "group": processes.identity(self.pid)})
+        with suppress(OSError):  # a full disk: the training goes on, and is known by its mark alone
+            write_json(self.run_dir / "process.json", {**facts, "group": processes.identity(self.pid)})
         self._watch()
         self._sweep()
         self._finish()
