@@ -194,7 +194,7 @@ class JobCreate(Wire):
     task: Task
     dataset_id: UUID
     dataset_version: int | None = Field(None, ge=1)  # the newest when absent
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default_factory=dict)
     seed: int = Field(0, ge=0, le=2**31 - 1)
     priority: int = Field(0, ge=-10, le=10)
     resources: Resources = Resources()

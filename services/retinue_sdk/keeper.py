@@ -19,6 +19,7 @@ from pathlib import Path
 FIRST_WAIT = 0.1
 LONGEST_WAIT = 10.0
 STEADY_SECONDS = 5.0  # a child that lived this long starts again after the first wait
+KILLED_SECONDS = 1.0  # one that was killed from outside, not ended by a fault of its own, after less
 GRACE_SECONDS = 10.0  # for the child after SIGTERM
 POLL_SECONDS = 0.5
 MARK = "RETINUE_KEEPER"  # in the environment of a service; trainings that outlive theirs do not have it
@@ -102,7 +103,8 @@ class Keeper:
         code = self._end()
         if self.stop_by is not None:
             return
-        if time.monotonic() - self.started > STEADY_SECONDS:
+        steady = KILLED_SECONDS if code == -signal.SIGKILL else STEADY_SECONDS
+        if time.monotonic() - self.started > steady:
             self.wait = FIRST_WAIT
         _say(f"{' '.join(self.command[:4])} ended with {code}; it starts again in {self.wait:.1f} s")
         self.start_at = time.monotonic() + self.wait

@@ -35,6 +35,8 @@ class Wire(BaseModel):
 
 
 class Task(StrEnum):
+    """What a model is trained to do."""
+
     CLASSIFY = "classify"
     MULTILABEL = "multilabel"
     REGRESS = "regress"
@@ -46,6 +48,8 @@ class Task(StrEnum):
 
 
 class Kind(StrEnum):
+    """What a job does."""
+
     TRAIN = "train"
     EVALUATE = "evaluate"
     PREDICT = "predict"
@@ -110,6 +114,8 @@ class DatasetManifest(Wire):
 
 
 class Resources(Wire):
+    """What a job may use. `grace_seconds` lie between SIGTERM and SIGKILL."""
+
     gpus: int = Field(0, ge=0)
     nodes: int = Field(1, ge=1)
     memory_gb: float | None = Field(None, gt=0)
@@ -158,11 +164,15 @@ class JobState(Wire):
 
 
 class Event(Wire):
+    """What every line of events.jsonl and system.jsonl has."""
+
     seq: int = Field(ge=1)  # no gaps within a stream
     time: datetime  # of the event, milliseconds; it is the MLflow timestamp too, so that sending again changes nothing
 
 
 class MetricEvent(Event):
+    """Values of metrics at an optimiser step."""
+
     type: Literal["metric"] = "metric"
     step: int
     epoch: int | None = None
@@ -170,6 +180,8 @@ class MetricEvent(Event):
 
 
 class ProgressEvent(Event):
+    """How far the training is; `eta_seconds` is the training's own estimate."""
+
     type: Literal["progress"] = "progress"
     epoch: int
     epochs: int
@@ -201,6 +213,8 @@ class ImageEvent(Event):
 
 
 class WarningEvent(Event):
+    """What a person should know and what does not end the training."""
+
     type: Literal["warning"] = "warning"
     code: str
     message: str
