@@ -89,7 +89,7 @@ class Person:
     def open_server(self, owner: str) -> httpx.Response:
         """Open a server's page; the hub's OAuth pages are passed on the way, with a click where they ask for one."""
         answer = self.client.get(f"/user/{owner}/lab")
-        if answer.url.path == "/hub/api/oauth2/authorize":
+        if answer.url.path == "/hub/api/oauth2/authorize" and answer.is_success:
             form = {"_xsrf": self.xsrf("/hub/"), "scopes": self._asked(answer.text)}
             answer = self.client.post(answer.url, data=form, headers={"Referer": str(answer.url)})
         return answer
