@@ -214,7 +214,8 @@ class _JobFeed:
         """Send everything that is new. Returns the seconds until the job's next message may go out, None if none waits."""
         while True:
             job, cursor, chunk = await anyio.to_thread.run_sync(self._read)
-            wait = await self._send_job(job)
+            if self.shown is None:
+                await self._send_job(job)
             if job.attempt != self.attempt:
                 self.attempt, self.seq = job.attempt, 0
                 await self.connection.send({"topic": self.topic, "type": "attempt", "attempt": job.attempt})
@@ -225,8 +226,8 @@ class _JobFeed:
                     "seq": chunk.seq, "points": chunk.points,
                 })  # fmt: skip
             self.seq = max(self.seq, chunk.seq) if cursor >= self.seq else cursor
-            if not chunk.more:
-                return wait
+            if not chunk.more:  # the job's end is told after its last point
+                return await self._send_job(job)
 
     async def _send_job(self, job: Job) -> float | None:
         body = job.model_dump(mode="json")
