@@ -181,10 +181,13 @@ export class Chart {
       scales: { x: { time: false } },
       axes: [
         { ...axis, space: 60, size: 30 },
-        { ...axis, size: 54 }
+        { ...axis, size: 58, values: (_, splits) => splits.map(value => readable(value)) }
       ],
       cursor: { sync: { key: this._sync }, points: { size: 7 } },
-      series: [{ label: this._labels.step }, ...keys.map((key, index) => this._series(key, index))],
+      series: [
+        { label: this._labels.step, value: (_, step) => String(step ?? '–') },
+        ...keys.map((key, index) => this._series(key, index))
+      ],
       hooks: {
         setSelect: [
           plot => {

@@ -155,9 +155,10 @@ export class JobModel implements IDisposable {
   }
 
   private _setJob(job: Job): void {
-    const ended = !!this.job && !isOver(this.job) && isOver(job);
+    const before = this.job;
     this.job = job;
-    if (ended) {
+    // checkpoints are written at the end of epochs
+    if (before && (isOver(before) !== isOver(job) || before.progress?.epoch !== job.progress?.epoch)) {
       void this._loadArtifacts();
     }
   }

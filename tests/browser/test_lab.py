@@ -1,0 +1,126 @@
+"""The main job in a browser: sign up, drop a zip, launch, watch, lose the server, find everything again, cancel."""
+
+import json
+
+import nbformat
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import images_zip
+
+pytestmark = [pytest.mark.browser, pytest.mark.hub, pytest.mark.timeout(900)]
+
+
+def recorded(hub, job):
+    """What the training process itself wrote: {key: [(seq, step, value)]}."""
+    folders = list(hub.settings.data.glob(f"trainers/*/runs/{job}/1/events.jsonl"))
+    assert len(folders) == 1
+    series = {}
+    for line in folders[0].read_text().splitlines():
+        event = json.loads(line)
+        for key, value in event.get("values", {}).items():
+            series.setdefault(key, []).append((event["seq"], event["step"], value))
+    return series
+
+
+def answered(lab, job):
+    """The API's answer at full resolution."""
+    series = lab.api(f"jobs/{job}/metrics?max_points=0")["series"]
+    return {s["key"]: list(zip(s["seq"], s["step"], s["value"], strict=True)) for s in series}
+
+
+def make_dataset(lab, project="Shapes"):
+    lab.create_project(project)
+    lab.drop("shapes.zip", images_zip())
+    train = lab.page.get_by_role("button", name="Train on shapes")
+    expect(train).to_be_visible()
+    return train
+
+
+def test_from_a_zip_to_a_whole_chart_across_a_restart_of_the_server(lab, hub):
+    page = lab.page
+    make_dataset(lab).click()
+    expect(page.locator(".retinue-Item[data-dataset]")).to_contain_text("20 images · 2 classes")
+    lab.choose("points counter")
+    job = lab.start(points=6000, rate=150)
+
+    page.wait_for_function("document.querySelector('[data-retinue-chart]').chart.store.size > 300")
+    first = lab.chart(job)
+    page.wait_for_function("document.querySelector('[data-retinue-chart]').chart.store.size > 900")
+    assert lab.chart(job)["train/loss"][: len(first["train/loss"])] == first["train/loss"]
+    expect(page.locator(".retinue-Chart canvas").first).to_be_visible()
+
+    lab.person.stop_server()
+    expect(page.locator(".retinue-Connection")).to_contain_text("interrupted")
+    lab.person.start_server()
+    lab.open()
+    expect(page.locator(".retinue-Job-head .retinue-Status")).to_have_text("Succeeded")
+    page.wait_for_function("document.querySelector('[data-retinue-chart]').chart.store.size >= 12000")
+    written = recorded(hub, job)
+    assert len(written["train/loss"]) == 6000
+    assert lab.chart(job) == written
+    assert answered(lab, job) == written
+    expect(page.locator(".retinue-Files a")).to_have_text(["last.bin"])
+    with page.expect_download() as download:
+        page.locator(".retinue-Files a").click()
+    assert download.value.path().read_bytes() == b"points" * 100
+
+
+def test_what_is_wrong_is_shown_at_its_field_and_nothing_starts(lab):
+    make_dataset(lab).click()
+    lab.choose("points counter")
+    lab.parameter("points").locator("input").fill("0")
+    expect(lab.parameter("points").get_by_role("alert")).not_to_be_empty()
+    expect(lab.page.get_by_role("button", name="Start training")).to_be_disabled()
+    lab.parameter("points").locator("input").fill("5")
+    expect(lab.parameter("points").get_by_role("alert")).to_be_empty()
+    expect(lab.page.get_by_role("button", name="Start training")).to_be_enabled()
+
+
+def test_a_training_is_cancelled_only_after_asking(lab):
+    page = lab.page
+    make_dataset(lab).click()
+    lab.choose("points counter")
+    lab.start(points=100_000, rate=50)
+    status = page.locator(".retinue-Job-head .retinue-Status")
+    expect(status).to_have_text("Running")
+    page.get_by_role("button", name="Cancel now").click()
+    page.get_by_role("button", name="Go on training").click()
+    expect(status).to_have_text("Running")
+    page.get_by_role("button", name="Cancel now").click()
+    page.locator(".jp-Dialog").get_by_role("button", name="Cancel now").click()
+    expect(status).to_have_text("Cancelled")
+
+
+def test_what_is_not_a_dataset_is_refused_with_reason_and_cure(lab):
+    lab.create_project("Broken")
+    lab.drop("notes.zip", b"these are not the images you are looking for")
+    expect(lab.page.locator(".retinue-Panel .retinue-Problem")).to_contain_text("zip")
+
+
+def notebook(job, name, snapshot):
+    data = {
+        "application/vnd.retinue.job+json": {"job_id": job, "name": name, "status": "running", "snapshot": snapshot},
+        "image/svg+xml": "<svg xmlns='http://www.w3.org/2000/svg'/>",
+        "text/plain": name,
+    }
+    cell = nbformat.v4.new_code_cell("chart", outputs=[nbformat.v4.new_output("display_data", data=data)])
+    return nbformat.v4.new_notebook(cells=[cell])
+
+
+def test_a_saved_notebook_shows_the_chart_without_a_kernel(lab, hub):
+    make_dataset(lab).click()
+    lab.choose("points counter")
+    job = lab.start(points=500, rate=1000)
+    expect(lab.page.locator(".retinue-Job-head .retinue-Status")).to_have_text("Succeeded")
+
+    snapshot = {"train/loss": {"step": [1, 2], "value": [0.5, "NaN"]}}
+    nbformat.write(notebook(job, "alive", snapshot), lab.home() / "alive.ipynb")
+    nbformat.write(notebook("00000000-0000-0000-0000-000000000000", "gone", snapshot), lab.home() / "gone.ipynb")
+    lab.open("lab/tree/alive.ipynb")
+    whole = "document.querySelector('.jp-Notebook .retinue-Chart')?.chart?.store.size"
+    lab.page.wait_for_function(f"{whole} === 1000")
+    lab.open("lab/tree/gone.ipynb")
+    expect(lab.page.locator(".retinue-Output-head").last).to_contain_text("saved picture")
+    charts = "[...document.querySelectorAll('.jp-Notebook .retinue-Chart')].map(n => n.chart.store.size)"
+    assert 2 in lab.page.evaluate(charts)
