@@ -72,12 +72,14 @@ class Parameter:
         )
 
 
-def models(session: Session, task: str | None = None) -> Listing[Model]:
-    """The catalogue of all trainers. One that is down is named on stderr; what it last offered stays listed."""
+def models(session: Session, task: str | None = None, find: str = "") -> Listing[Model]:
+    """The catalogue of all trainers, or what of it has `find` in its name.
+
+    A trainer that is down is named on stderr; what it last offered stays listed.
+    """
     catalogue = api.Catalogue.model_validate(session.get("/models", task=task))
     for trainer in catalogue.trainers:
         if not trainer.reachable:
             print(f"{trainer.framework} does not answer since {trainer.since}: {trainer.reason}", file=sys.stderr)  # noqa: T201
-    return Listing(
-        [Model(session, info) for info in catalogue.models], Model.HEAD, "No trainer offers a model for this."
-    )
+    found = [Model(session, info) for info in catalogue.models if find in f"{info.framework}/{info.name}"]
+    return Listing(found, Model.HEAD, "No trainer offers such a model.")

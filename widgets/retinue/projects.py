@@ -10,7 +10,7 @@ from retinue import html
 from retinue.datasets import Dataset
 from retinue.jobs import Job
 from retinue.listing import Listing
-from retinue.models import models
+from retinue.models import Model, models
 from retinue.session import Session
 from retinue.upload import send
 from retinue_sdk import api
@@ -100,6 +100,10 @@ class Project:
             )
         shared = [task for task in known if task in fitting[0].info.tasks]
         return (shared or known or fitting[0].info.tasks)[0]
+
+    def models(self, task: str | None = None, find: str = "") -> Listing[Model]:
+        """The models of all trainers, for a task, with `find` in their name."""
+        return models(self.session, task, find)
 
     def jobs(self) -> Listing[Job]:
         """The project's jobs, newest first."""

@@ -136,8 +136,9 @@ def make_parser(session: Callable[[], Session], progress: Progress) -> Parser:
     verb(
         "models",
         "list the models of all trainers",
-        lambda a: models(session(), a.task),
+        lambda a: models(session(), a.task, a.find),
         task={"help": "only those for this task"},
+        find={"help": "only those with this in their name", "default": ""},
     )
     verb(
         "parameters",
