@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import uuid
+from itertools import pairwise
 
 import pytest
 import websockets
@@ -136,7 +137,7 @@ async def test_the_log_from_an_offset(stack):
         await ask(socket, op="subscribe", topic=f"log:{job_id}", after=0)
         seen = await messages(socket, lambda m: "trained 300" in m.get("text", ""))
         pieces = [m for m in seen if m["type"] == "log"]
-        assert all(before["next"] == later["after"] for before, later in zip(pieces, pieces[1:], strict=False))
+        assert all(before["next"] == later["after"] for before, later in pairwise(pieces))
         await asyncio.to_thread(stack.wait, job_id)
         await ask(socket, op="subscribe", topic=f"log:{job_id}", after=4)
         again = await messages(socket, is_live)

@@ -7,6 +7,7 @@ import signal
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import update
@@ -87,7 +88,7 @@ def test_a_job_that_ends_while_the_platform_is_down_is_told_in_full(stack):
     job_id = stack.start_job(parameters={"points": 2000, "rate": 2000})
     stack.wait(job_id, "running")
     stack.platform.stop(signal.SIGKILL)
-    wait_for(lambda: (stack.trainer.runs / job_id / "1" / "done.json").exists(), what="the end")
+    wait_for((stack.trainer.runs / job_id / "1" / "done.json").exists, what="the end")
     stack.platform.start()
     assert stack.wait(job_id)["status"] == "succeeded"
     assert same_as_the_ledger(stack, job_id)
@@ -156,5 +157,5 @@ def test_one_slot_at_a_time_in_order(stack):
     assert places in ([1, 2], [None, 1])
     jobs = [stack.wait(job_id) for job_id in ids]
     assert all(job["status"] == "succeeded" for job in jobs)
-    for before, after in zip(jobs, jobs[1:], strict=False):
+    for before, after in pairwise(jobs):
         assert before["ended_at"] <= after["started_at"]

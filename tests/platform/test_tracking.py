@@ -216,7 +216,7 @@ async def test_what_mlflow_takes_and_how_it_refuses(mlflow):
     with pytest.raises(NotFoundError):
         await api.get_run("0" * 32)
     with pytest.raises(MlflowError):
-        await api.log_metrics(run.id, [{"key": "a", "value": "much", "timestamp": 1, "step": 0}])
+        await api.log_metrics(run.id, [{"key": "a(B)", "value": 1, "timestamp": 1, "step": 0}])
     await api.close()
     nobody = Mlflow(f"http://127.0.0.1:{free_port()}")
     with pytest.raises(UnavailableError):
