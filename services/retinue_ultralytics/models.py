@@ -29,7 +29,12 @@ def catalogue() -> Iterator[list[ModelInfo]]:
     ]
     yield list(models)
 
-    isolate(Path(tempfile.mkdtemp(prefix="retinue-ultralytics-")))
+    with tempfile.TemporaryDirectory(prefix="retinue-ultralytics-") as config:
+        isolate(Path(config))
+        yield from _detailed(models)
+
+
+def _detailed(models: list[ModelInfo]) -> Iterator[list[ModelInfo]]:
     from ultralytics.utils.downloads import GITHUB_ASSETS_STEMS  # noqa: PLC0415 - seconds, after the first list
 
     for at, model in enumerate(models):

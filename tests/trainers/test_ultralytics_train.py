@@ -227,7 +227,7 @@ def test_training_through_the_service(tmp_path, ultralytics) -> None:
         state = job.wait()
         assert state.status is schema.Status.SUCCEEDED, (state.message, job.log())
         points = [e for e in job.events("metric") if "train/loss" in e.values]
-        assert [(e.step, e.epoch) for e in points] == [(n, 1 + (n - 1) // 3) for n in range(1, 7)]  # 48 images in 16s
+        assert [(e.step, e.epoch) for e in points] == [(n, 1 + (n - 1) // 4) for n in range(1, 9)]  # 50 images in 16s
         assert len(job.series("val/top1")) == 2
         file = tmp_path / "best.pt"
         file.write_bytes(job.get("artifacts/checkpoints/best.pt"))
