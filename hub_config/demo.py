@@ -7,6 +7,7 @@ platform, trains, and shows what came of it. Leaves no process behind.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -50,7 +51,8 @@ def main() -> int:
             done = run(hub, options.data)
             if options.keep or sys.stdin.isatty():
                 print("\nServing until Ctrl-C.", flush=True)
-                signal.pause()
+                with contextlib.suppress(KeyboardInterrupt):
+                    signal.pause()
             return 0 if done else 1
     except KeyboardInterrupt:
         return 130
@@ -142,9 +144,9 @@ def show_dataset(dataset: dict[str, Any]) -> None:
     splits = ", ".join(f"{count} {split}" for split, count in version["splits"].items())
     print(f"  format    {version['format']}   digest {version['digest'][:16]}")
     print(f"  images    {version['images']:,} ({splits})")
-    print(
-        f"  labels    {version['annotations']:,} of {len(version['classes'])} classes: {', '.join(version['classes'][:12])}"
-    )
+    what = "boxes " if "detect" in version["tasks"] else "labels"
+    names = ", ".join(version["classes"][:12]) + (" ..." if len(version["classes"]) > 12 else "")
+    print(f"  {what}    {version['annotations']:,} of {len(version['classes'])} classes: {names}")
     if version["split_rule"]:
         print(f"  split     {version['split_rule']}")
     for finding in version["findings"]:
