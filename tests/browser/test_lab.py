@@ -29,8 +29,8 @@ def answered(lab, job):
     return {s["key"]: list(zip(s["seq"], s["step"], s["value"], strict=True)) for s in series}
 
 
-def make_dataset(lab, project="Shapes"):
-    lab.create_project(project)
+def make_dataset(lab):
+    lab.create_project(f"Shapes of {lab.person.name}")
     lab.drop("shapes.zip", images_zip())
     train = lab.page.get_by_role("button", name="Train on shapes")
     expect(train).to_be_visible()
