@@ -66,7 +66,7 @@ async def test_the_browsers_close_reaches_the_platform(server):
         async with join(server) as socket:
             await socket.recv()
         async with asyncio.timeout(5):
-            while await closed() == before:  # noqa: ASYNC110 - the other process has no event of ours
+            while await closed() == before:
                 await asyncio.sleep(0.02)
 
 

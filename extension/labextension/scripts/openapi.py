@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+
 from retinue_sdk import api, schema
 
 WIRE = (
