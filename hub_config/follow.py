@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from typing import Any
@@ -53,7 +54,8 @@ class JobTable:
             lines = [_row(("framework", "model", "status", "epoch", "eta"), "points, newest values")]
             lines += [self._line(ident) for ident in self.jobs]
             back = f"\x1b[{self._drawn}A" if self._drawn else ""
-            sys.stdout.write(back + "".join(f"\x1b[2K{line[:160]}\n" for line in lines))
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps would spoil the way back up
+            sys.stdout.write(back + "".join(f"\x1b[2K{line[:width]}\n" for line in lines))
             self._drawn = len(lines)
         else:
             for ident, job in self.jobs.items():
