@@ -23,9 +23,8 @@ def run_folder(settings: Any, job: dict[str, Any]) -> Path:
 def processes(settings: Any, job: dict[str, Any]) -> tuple[psutil.Process, psutil.Process]:
     """The job's supervise and the head of its training's group, as supervise has recorded them."""
     known = json.loads((run_folder(settings, job) / "process.json").read_text())
-    training = psutil.Process(known["pid"])
-    supervise = training.parent()
-    assert supervise is not None
+    training = psutil.Process(known["group"]["pid"])
+    supervise = psutil.Process(known["supervise"]["pid"])
     assert "retinue_sdk.trainer.supervise" in supervise.cmdline()
     return supervise, training
 

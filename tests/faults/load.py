@@ -35,14 +35,14 @@ class Load:
         assert dataset["status"] == "ready", dataset["problem"]
         self.dataset = dataset
 
-    def start(self, framework: str, **parameters: Any) -> dict[str, Any]:
+    def start(self, framework: str, *, seed: int = 0, **parameters: Any) -> dict[str, Any]:
         """A job of this framework: its recipe with these parameters on top."""
         recipe = {"framework": framework, "model": "counter", "task": "classify", "parameters": {}}
         if (file := RECIPES / f"digits-{framework}.json").exists():
             recipe = json.loads(file.read_text())
         recipe["parameters"] |= parameters
         job: dict[str, Any] = self.client.post(
-            f"/projects/{self.project['id']}/jobs", {**recipe, "dataset_id": self.dataset["id"]}
+            f"/projects/{self.project['id']}/jobs", {**recipe, "dataset_id": self.dataset["id"], "seed": seed}
         )
         return job
 
