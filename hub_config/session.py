@@ -22,13 +22,14 @@ from hub_config.settings import HERE, HubSettings
 from retinue_sdk.errors import UnavailableError
 
 PORTS = 12  # the hub's eight and those of extra trainers
+EPHEMERAL = 32_768
 START_TIMEOUT = 400.0
 STOP_TIMEOUT = 90.0
 
 
 def free_ports(first: int = 8000) -> int:
-    """The first of enough ports in a row that nobody listens on."""
-    for base in range(first, 60_000, PORTS):
+    """The first of enough ports in a row that nobody listens on, below those that outgoing connections are given."""
+    for base in range(first, EPHEMERAL - PORTS, PORTS):
         with contextlib.ExitStack() as stack:
             try:
                 for port in range(base, base + PORTS):

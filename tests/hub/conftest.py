@@ -18,7 +18,7 @@ PASSWORD = "stapler-battery-7"
 
 def settings_for(folder):
     """A hub of its own: fresh data, free ports."""
-    port = free_ports(random.randrange(20_000, 50_000))
+    port = free_ports(random.randrange(20_000, 31_000))
     return HubSettings(data=folder / "data", port=port, extra_trainers={"points": "tests.trainers.points.service"})
 
 

@@ -18,7 +18,7 @@ from tests.hub.conftest import marks_of
 def test_a_file_that_is_no_dataset_ends_the_demo_with_the_reason(tmp_path):
     bad, data = tmp_path / "bad.zip", tmp_path / "data"
     bad.write_bytes(b"this is no archive")
-    environment = os.environ | {"RETINUE_DATA": str(data), "RETINUE_PORT": str(free_ports(56_000))}
+    environment = os.environ | {"RETINUE_DATA": str(data), "RETINUE_PORT": str(free_ports(31_800))}
     command = [sys.executable, str(HERE / "demo.py"), "--data", str(bad)]
     demo = subprocess.run(
         command, check=False, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True

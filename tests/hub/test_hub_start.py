@@ -203,7 +203,7 @@ def test_a_second_start_on_the_same_data_is_refused(hub):
 
 def test_a_port_in_use_is_said(tmp_path):
     with socket.socket() as taken:
-        port = free_ports(53_000)
+        port = free_ports(31_000)
         taken.bind(("127.0.0.1", port))
         taken.listen()
         start = start_and_wait(os.environ | {"RETINUE_DATA": str(tmp_path / "data"), "RETINUE_PORT": str(port)})
@@ -245,7 +245,7 @@ def test_kill_of_the_hub_and_a_new_start_find_everything_again(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_after_a_signal_during_the_start(tmp_path, number):
     data = tmp_path / "data"
-    environment = os.environ | {"RETINUE_DATA": str(data), "RETINUE_PORT": str(free_ports(54_000))}
+    environment = os.environ | {"RETINUE_DATA": str(data), "RETINUE_PORT": str(free_ports(31_400))}
     start = subprocess.Popen([sys.executable, str(HERE / "start.py")], env=environment, stdout=subprocess.DEVNULL)
     for _ in wait_until(60):
         if (data / "hub" / "proxy.pid").exists():
