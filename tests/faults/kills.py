@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import psutil
+from hub_config.keys import key
 from hub_config.processes import Marks, belonging
 from hub_config.start import probes
 
@@ -39,13 +40,14 @@ def kill(settings: Any, marks: Marks, victim: str, timeout: float = 60) -> float
     """Kill the service's group; the seconds until it is ready again."""
     process = service(marks, command_of(settings, victim))
     url = probes(settings)[victim]
+    token = {"Authorization": f"Bearer {key(settings.trainer_token_file)}"} if victim.startswith("trainer ") else {}
     started = time.monotonic()
     os.killpg(os.getpgid(process.pid), signal.SIGKILL)
     process.wait(5)
     with httpx.Client(trust_env=False, timeout=1) as client:
         while time.monotonic() - started < timeout:
             try:
-                if client.get(url).status_code == httpx.codes.OK:
+                if client.get(url, headers=token).status_code == httpx.codes.OK:
                     return time.monotonic() - started
             except httpx.HTTPError:
                 pass
