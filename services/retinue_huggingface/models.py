@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -16,6 +14,7 @@ from transformers.initialization import no_init_weights
 from retinue_huggingface import sizes
 from retinue_huggingface.build import make_config, types, weights_source
 from retinue_sdk.schema import ModelInfo, Task
+from retinue_sdk.trainer.hub import hub_answers
 
 _LICENCE = "Apache-2.0"  # of the code and so of what is trained from scratch; published weights have their own
 
@@ -58,16 +57,3 @@ def parameters_m(name: str) -> float | None:
         return None
     count: int = sum(p.numel() for p in model.parameters())
     return round(count / 1e6, 2)
-
-
-def hub_answers(timeout: float = 2.0) -> bool:
-    """Whether the Hugging Face hub can be reached at all, asked once for the whole list."""
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
-        return False
-    host = os.environ.get("HF_ENDPOINT", "https://huggingface.co").split("//")[-1].split("/")[0]
-    name, _, port = host.partition(":")
-    try:
-        socket.create_connection((name, int(port or 443)), timeout).close()
-    except (OSError, ValueError):
-        return False
-    return True

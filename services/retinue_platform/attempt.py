@@ -24,8 +24,9 @@ from retinue_platform.db import Database
 from retinue_platform.tables import JobRow
 from retinue_platform.trainers import is_verdict
 from retinue_sdk.client import AsyncTrainer
+from retinue_sdk.dataset import manifest
 from retinue_sdk.errors import NotFoundError, RetinueError
-from retinue_sdk.schema import DatasetManifest, JobState, Reason, Status, Target, TrainRequest
+from retinue_sdk.schema import JobState, Reason, Status, Target, TrainRequest
 
 log = logging.getLogger(__name__)
 
@@ -251,12 +252,6 @@ def _is_silence(error: BaseException) -> bool:
     if isinstance(error, RetinueError):
         return error.problem.code not in {"database_unavailable", "storage_full"}
     return isinstance(error, TimeoutError)
-
-
-def manifest(store: Path, digest: str) -> DatasetManifest:
-    """Where a trainer on this machine reads a dataset version."""
-    root = store.as_uri()
-    return DatasetManifest(url=f"{root}/versions/{digest}", blobs=root + "/blobs/{sha256:.2}/{sha256}", digest=digest)
 
 
 def to_row(job: JobRow, store: Path) -> Row:

@@ -20,13 +20,14 @@ from sqlalchemy.orm import Session
 
 from retinue_platform import access, metrics
 from retinue_platform.admission import Entry, needed_slots, order
-from retinue_platform.attempt import TERMINAL, manifest
+from retinue_platform.attempt import TERMINAL
 from retinue_platform.auth import Caller, Identity
 from retinue_platform.context import Context, Platform
 from retinue_platform.projects import clean_name
 from retinue_platform.tables import DatasetRow, JobRow, ProjectRow, TrackingRow, VersionRow
 from retinue_platform.trainers import is_verdict
 from retinue_sdk.api import DatasetStatus, Job, JobCancel, JobCreate, Metrics, Role
+from retinue_sdk.dataset import manifest
 from retinue_sdk.errors import (
     BadRequestError,
     ConflictError,

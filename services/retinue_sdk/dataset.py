@@ -35,6 +35,14 @@ class Summary:
     annotations: int
 
 
+def manifest(store: Path, digest: str) -> DatasetManifest:
+    """What a trainer on this machine is given to find a version."""
+    base = store.resolve().as_uri()
+    return DatasetManifest(
+        url=f"{base}/versions/{digest}", blobs=f"{base}/blobs/{{sha256:.2}}/{{sha256}}", digest=digest
+    )
+
+
 def load(
     dataset: DatasetFolder | DatasetManifest, roots: Sequence[Path] | None = None, seed: int = 0
 ) -> AnnotationTable:

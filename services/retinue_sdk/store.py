@@ -60,14 +60,6 @@ def publish(table: AnnotationTable, store: Path, progress: Progress | None = Non
     )  # fmt: skip
 
 
-def manifest(store: Path, digest: str) -> DatasetManifest:
-    """What a trainer on this machine is given to find a version."""
-    base = store.resolve().as_uri()
-    return DatasetManifest(
-        url=f"{base}/versions/{digest}", blobs=f"{base}/blobs/{{sha256:.2}}/{{sha256}}", digest=digest
-    )
-
-
 def load_version(dataset: DatasetManifest, roots: Sequence[Path] | None = None) -> AnnotationTable:
     """The table of a version with `path` leading to each blob; checked against its digest."""
     folder = version_folder(dataset, roots)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -13,6 +11,7 @@ from timm.models import get_pretrained_cfg
 from torch.overrides import TorchFunctionMode
 
 from retinue_sdk.schema import ModelInfo, Task
+from retinue_sdk.trainer.hub import hub_answers
 from retinue_timm.weights import local_file
 
 _EVERY = 100
@@ -70,16 +69,3 @@ def parameters_m(name: str) -> float | None:
         return None
     count: int = sum(p.numel() for p in model.parameters())
     return round(count / 1e6, 2)
-
-
-def hub_answers(timeout: float = 2.0) -> bool:
-    """Whether the Hugging Face hub can be reached at all, asked once for the whole list."""
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
-        return False
-    host = os.environ.get("HF_ENDPOINT", "https://huggingface.co").split("//")[-1].split("/")[0]
-    name, _, port = host.partition(":")
-    try:
-        socket.create_connection((name, int(port or 443)), timeout).close()
-    except (OSError, ValueError):
-        return False
-    return True

@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 from retinue_sdk.schema import Task
+from retinue_sdk.trainer import describe
+from retinue_sdk.trainer.describe import Row, object_schema, property_schema
 
 OPTIMIZERS = (
     "adamw", "sgd", "adam", "nadamw", "lamb", "lion", "muon", "rmsproptf", "adopt", "adafactorbv", "kron", "mars", "nadam", "laprop",
@@ -14,9 +16,7 @@ SCHEDULERS = ("cosine", "tanh", "step", "poly", "wsd", "rsqrt", "constant", "non
 AUGMENTATIONS = ("none", "randaugment", "augmix", "trivialaugment")
 DEFAULT_SIZE = 224
 
-# name: (default, minimum, maximum or choices, title, unit, group, description)
-_Row = tuple[Any, Any, Any, str, str | None, str, str]
-_TABLE: dict[str, _Row] = {
+_TABLE: dict[str, Row] = {
     "epochs": (30, 1, 10_000, "Epochs", "epochs", "Training", "How many times every training image is seen."),
     "batch_size": (32, 1, 4096, "Batch size", "images", "Training", "Images per optimiser step; less needs less memory."),
     "image_size": (DEFAULT_SIZE, 16, 2048, "Image size", "pixels", "Training", "Images are brought to a square of this side."),
@@ -57,33 +57,11 @@ def image_size(model: str) -> int:
 
 def parameters(task: Task, model: str) -> dict[str, Any]:
     """The JSON Schema of a model's parameters."""
-    properties = {name: _property(name, row) for name, row in _TABLE.items()}
+    properties = {name: property_schema(row, _DEPENDS.get(name)) for name, row in _TABLE.items()}
     properties["image_size"]["default"] = image_size(model)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"timm {model}: {task.value}",
-        "type": "object",
-        "additionalProperties": False,
-        "properties": properties,
-    }
+    return object_schema(f"timm {model}: {task.value}", properties)
 
 
 def defaults(task: Task, model: str) -> dict[str, Any]:
     """Every parameter at its default."""
-    return {name: p["default"] for name, p in parameters(task, model)["properties"].items()}
-
-
-def _property(name: str, row: _Row) -> dict[str, Any]:
-    default, least, most, title, unit, group, description = row
-    kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    schema: dict[str, Any] = {"type": kinds[type(default)], "default": default, "title": title}
-    schema |= {"description": description, "group": group}
-    if isinstance(most, tuple):
-        schema["enum"] = list(most)
-    elif most is not None:
-        schema |= {"minimum": least, "maximum": most}
-    if unit:
-        schema["unit"] = unit
-    if name in _DEPENDS:
-        schema["x-depends-on"] = _DEPENDS[name]
-    return schema
+    return describe.defaults(parameters(task, model))

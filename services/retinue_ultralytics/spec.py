@@ -13,6 +13,8 @@ from typing import Any
 import yaml
 
 from retinue_sdk.schema import Task
+from retinue_sdk.trainer import describe
+from retinue_sdk.trainer.describe import object_schema, property_schema
 from retinue_ultralytics import files
 
 OPTIMIZERS = ("auto", "SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSProp")
@@ -121,18 +123,12 @@ def parameters(task: Task, model: str) -> dict[str, Any]:
         properties["pretrained"]["description"] = (
             f"There are no weights at $RETINUE_WEIGHTS/ultralytics/{model}.pt: training is from scratch."
         )
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"ultralytics {model}: {task.value}",
-        "type": "object",
-        "additionalProperties": False,
-        "properties": properties,
-    }
+    return object_schema(f"ultralytics {model}: {task.value}", properties)
 
 
 def defaults(task: Task, model: str) -> dict[str, Any]:
     """Every parameter at its default."""
-    return {name: p["default"] for name, p in parameters(task, model)["properties"].items()}
+    return describe.defaults(parameters(task, model))
 
 
 def arguments(values: dict[str, Any]) -> dict[str, Any]:
@@ -147,18 +143,8 @@ def _property(name: str, row: _Row) -> dict[str, Any]:
     title, least, most, unit, group = row
     values, comments = shipped()
     default = _DEFAULTS.get(name, values[name])
-    kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    schema: dict[str, Any] = {"type": kinds[type(default)], "default": default, "title": title}
-    schema |= {"description": _HELP.get(name, comments.get(name, "")), "group": group}
-    if isinstance(most, tuple):
-        schema["enum"] = list(most)
-    elif most is not None:
-        schema |= {"minimum": least, "maximum": most}
-    if unit:
-        schema["unit"] = unit
-    if name in _DEPENDS:
-        schema["x-depends-on"] = _DEPENDS[name]
-    return schema
+    description = _HELP.get(name, comments.get(name, ""))
+    return property_schema((default, least, most, title, unit, group, description), _DEPENDS.get(name))
 
 
 def _sentence(text: str) -> str:

@@ -24,6 +24,7 @@ from typing import Any
 from hub_config.session import free_ports, running_hub
 from hub_config.settings import HubSettings
 
+from retinue_sdk.schema import Task
 from tests.benchmarks import Figure, median_interval
 from tests.faults.load import RECIPES, Load
 
@@ -123,7 +124,7 @@ def defaults(framework: str, model: str) -> dict[str, Any]:
     import importlib
 
     spec = importlib.import_module(f"retinue_{framework}.spec")
-    values: dict[str, Any] = spec.defaults("classify", model)
+    values: dict[str, Any] = spec.defaults(Task.CLASSIFY, model)
     return values
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from retinue_sdk import store
+from retinue_sdk import dataset, store
 from retinue_sdk.dataset import link, load, summary
 from retinue_sdk.errors import DataError
 from retinue_sdk.schema import DatasetFolder, DatasetManifest, Task
@@ -16,7 +16,9 @@ from tests.sdk.drawn import box_table, class_folders, voc, voc_object, yolo
 
 @pytest.fixture
 def manifest(tmp_path) -> DatasetManifest:
-    return store.manifest(tmp_path / "store", store.publish(box_table(tmp_path / "source"), tmp_path / "store").digest)
+    return dataset.manifest(
+        tmp_path / "store", store.publish(box_table(tmp_path / "source"), tmp_path / "store").digest
+    )
 
 
 def code_of(call, *args):

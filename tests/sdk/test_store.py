@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retinue_sdk import store
+from retinue_sdk import dataset, store
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats import image_folder, yolo_detect
 from retinue_sdk.table import make_table
@@ -48,7 +48,7 @@ def test_a_version_holds_what_the_layout_says(tmp_path):
 def test_a_version_read_again_is_the_same(tmp_path):
     table = box_table(tmp_path / "source")
     made = store.publish(table, tmp_path / "store")
-    again = store.load_version(store.manifest(tmp_path / "store", made.digest))
+    again = store.load_version(dataset.manifest(tmp_path / "store", made.digest))
     assert again.annotations.equals(table.annotations)
     assert again.images.drop(columns=["blob", "path"]).equals(table.images.drop(columns=["blob", "path"]))
     assert [p.read_bytes() for p in again.files] == [p.read_bytes() for p in table.files]
@@ -96,18 +96,18 @@ def test_images_of_the_same_bytes_are_one_blob(tmp_path):
 def test_linked_files_are_taken_over_without_a_copy(tmp_path):
     table = box_table(tmp_path / "source")
     made = store.publish(table, tmp_path / "store", link=True)
-    again = store.load_version(store.manifest(tmp_path / "store", made.digest))
+    again = store.load_version(dataset.manifest(tmp_path / "store", made.digest))
     assert [p.stat().st_ino for p in again.files] == [p.stat().st_ino for p in table.files]
 
 
 def test_each_format_gives_one_digest_through_the_store(tmp_path):
     labels, _ = image_folder.read(class_folders(tmp_path / "in", {"a": 2, "b": 2}))
     made = store.publish(labels, tmp_path / "store")
-    again = store.load_version(store.manifest(tmp_path / "store", made.digest))
+    again = store.load_version(dataset.manifest(tmp_path / "store", made.digest))
     image_folder.write(again, tmp_path / "out")
     assert sorted(image_folder.read(tmp_path / "out")[0].labels()) == [0, 0, 1, 1]
     boxes = store.publish(box_table(tmp_path / "source"), tmp_path / "store")
-    table = store.load_version(store.manifest(tmp_path / "store", boxes.digest))
+    table = store.load_version(dataset.manifest(tmp_path / "store", boxes.digest))
     yolo_detect.write(table, tmp_path / "yolo")
     assert np.isclose(np.sort(yolo_detect.read(tmp_path / "yolo")[0].boxes, axis=0), np.sort(table.boxes, axis=0)).all()
 
@@ -125,7 +125,7 @@ def test_a_broken_store_is_told(tmp_path, which):
     made = store.publish(box_table(tmp_path / "source"), tmp_path / "store")
     for file in made.path.iterdir():
         file.chmod(0o644)
-    manifest = store.manifest(tmp_path / "store", made.digest)
+    manifest = dataset.manifest(tmp_path / "store", made.digest)
     blob = store.load_version(manifest).files[0]
     code, act = list(damage(made.path, blob))[which]
     act()
@@ -136,7 +136,7 @@ def test_a_broken_store_is_told(tmp_path, which):
 
 def test_a_version_under_another_digest_is_refused(tmp_path):
     made = store.publish(box_table(tmp_path / "source"), tmp_path / "store")
-    manifest = store.manifest(tmp_path / "store", made.digest).model_copy(update={"digest": "0" * 64})
+    manifest = dataset.manifest(tmp_path / "store", made.digest).model_copy(update={"digest": "0" * 64})
     with pytest.raises(DataError) as caught:
         store.load_version(manifest)
     assert caught.value.problem.code == "dataset_corrupt"
@@ -145,7 +145,7 @@ def test_a_version_under_another_digest_is_refused(tmp_path):
 PUBLISH = """
 import os, resource, sys, time
 from pathlib import Path
-from retinue_sdk import store
+from retinue_sdk import dataset, store
 from retinue_sdk.errors import StorageFullError
 from tests.sdk.drawn import box_table
 source, target, stop, limit = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
@@ -181,7 +181,7 @@ def test_a_killed_publisher_leaves_nothing_visible_and_is_swept(tmp_path, stop):
     assert store.sweep(tmp_path / "store") == 1
     made = store.publish(box_table(tmp_path / "source"), tmp_path / "store")
     assert made.created
-    assert len(store.load_version(store.manifest(tmp_path / "store", made.digest))) == 3
+    assert len(store.load_version(dataset.manifest(tmp_path / "store", made.digest))) == 3
 
 
 def test_a_full_disk_leaves_nothing(tmp_path):
@@ -202,4 +202,4 @@ def test_publishers_of_the_same_content_do_not_disturb_each_other(tmp_path):
     assert len({m.digest for m in made}) == 1
     assert sum(m.created for m in made) == 1
     assert list((tmp_path / "store" / "staging").iterdir()) == []
-    store.load_version(store.manifest(tmp_path / "store", made[0].digest))
+    store.load_version(dataset.manifest(tmp_path / "store", made[0].digest))
