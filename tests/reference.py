@@ -218,14 +218,12 @@ def _parameter(name: str, schema: dict[str, Any]) -> list[str]:
 
 def notebook_page() -> str:
     """The verbs, with a written introduction before them."""
-    from retinue.session import Session
     from retinue.verbs import make_parser
 
     written = (
         (DOCS / "notebook.md").read_text().partition("<!-- verbs -->")[0] if (DOCS / "notebook.md").exists() else ""
     )
-    parser = make_parser(Session.current, lambda _done, _size: None)
-    verbs = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    verbs = next(a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction))
     rows = []
     for name, sub in sorted(verbs.choices.items()):
         arguments = " ".join(_argument(a) for a in sub._actions if a.dest != "help")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from retinue.session import Session
-from retinue.verbs import HelpShown, make_parser
+from retinue.verbs import HelpShown, run
 from retinue_sdk.errors import RetinueError
 
 
@@ -19,8 +18,7 @@ def show_progress(done: int, size: int) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one verb. Errors are one line on stderr and exit status 1."""
     try:
-        args = make_parser(Session.current, show_progress).parse_args(argv)
-        answer = args.run(args)
+        answer = run(argv, show_progress)
     except HelpShown:
         return
     except RetinueError as error:

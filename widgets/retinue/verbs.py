@@ -6,6 +6,7 @@ import argparse
 import json
 import tomllib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -98,74 +99,84 @@ def train(session: Session, args: argparse.Namespace, text: str = "") -> Job:
     return project.train(args.model, args.dataset, parameters=parse_parameters(args.parameter, text), **given)
 
 
-def make_parser(session: Callable[[], Session], progress: Progress) -> Parser:
-    """The parser; each sub-command carries its function as `run(args) -> answer`."""
+@dataclass(frozen=True)
+class Context:
+    """What a verb works with."""
+
+    session: Session
+    progress: Progress
+
+    @property
+    def project(self) -> Project:
+        """The project in use."""
+        return Project(self.session, self.session.project())
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: what it takes, and what it answers."""
+
+    name: str
+    about: str
+    run: Callable[[Context, argparse.Namespace], Any]
+    arguments: tuple[str, ...] = ()
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def _use(c: Context, a: argparse.Namespace) -> Project:
+    return Project(c.session, c.session.use(a.name))
+
+
+_TASK = {"task": {"help": "for this task"}}
+_FIND = {"find": {"help": "only those with this in their name", "default": ""}}
+_EPOCH = {"epoch": {"action": "store_true", "help": "after this epoch, keeping its results"}}
+VERBS = (
+    Verb("projects", "list your projects", lambda c, _: projects(c.session)),
+    Verb("create", "make a project", lambda c, a: create_project(c.session, a.name), ("name",)),
+    Verb("use", "choose the project that the other verbs mean", _use, ("name",)),
+    Verb("datasets", "list the project's datasets", lambda c, _: c.project.datasets()),
+    Verb("dataset", "show a dataset and what was found in it", lambda c, a: c.project.dataset(a.name), ("name",)),
+    Verb("upload", "upload an archive as a dataset", lambda c, a: c.project.upload(Path(a.file), a.name, c.progress), ("file",), {"name": {"help": "the dataset's name"}}),
+    Verb("models", "list the models of all trainers", lambda c, a: models(c.session, a.task, a.find), (), _TASK | _FIND),
+    Verb("parameters", "show the parameters of a model", lambda c, a: _model(c.session, a.model).parameters(a.task), ("model",), _TASK),
+    Verb("train", "start a training", lambda c, a: train(c.session, a)),
+    Verb("jobs", "list the project's jobs", lambda c, _: c.project.jobs()),
+    Verb("job", "show a job", lambda c, a: job_of(c.session, a.id), ("id",)),
+    Verb("cancel", "stop a job", lambda c, a: job_of(c.session, a.id).cancel("epoch" if a.epoch else "now"), ("id",), _EPOCH),
+    Verb("logs", "print what a job has printed", lambda c, a: "".join(job_of(c.session, a.id).logs()), ("id",)),
+    Verb("metrics", "print every metric point of a job as JSON lines", lambda c, a: _metric_lines(job_of(c.session, a.id)), ("id",)),
+    Verb("artifacts", "list a job's checkpoints and reports", lambda c, a: job_of(c.session, a.id).artifacts(), ("id",)),
+)  # fmt: skip
+
+
+def make_parser() -> Parser:
+    """The parser of all verbs; what it returns goes to `run`."""
     parser = Parser(prog="retinue", description="Projects, datasets, models and trainings of your hub.")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-
-    def project() -> Project:
-        return Project(session(), session().project())
-
-    def verb(
-        verb_name: str,
-        about: str,
-        run: Callable[[argparse.Namespace], Any],
-        *arguments: str,
-        **optional: dict[str, Any],
-    ) -> argparse.ArgumentParser:
-        sub: argparse.ArgumentParser = verbs.add_parser(verb_name, help=about, description=about)
-        for argument in arguments:
+    for verb in VERBS:
+        sub: argparse.ArgumentParser = verbs.add_parser(verb.name, help=verb.about, description=verb.about)
+        for argument in verb.arguments:
             sub.add_argument(argument)
-        for option, settings in optional.items():
+        for option, settings in verb.options.items():
             sub.add_argument(f"--{option}", **settings)
-        sub.set_defaults(run=run)
-        return sub
-
-    verb("projects", "list your projects", lambda _: projects(session()))
-    verb("create", "make a project", lambda a: create_project(session(), a.name), "name")
-    verb("use", "choose the project that the other verbs mean", lambda a: (session().use(a.name), project())[1], "name")
-    verb("datasets", "list the project's datasets", lambda _: project().datasets())
-    verb("dataset", "show a dataset and what was found in it", lambda a: project().dataset(a.name), "name")
-    verb(
-        "upload",
-        "upload an archive as a dataset",
-        lambda a: project().upload(Path(a.file), a.name, progress),
-        "file",
-        name={"help": "the dataset's name"},
-    )
-    verb(
-        "models",
-        "list the models of all trainers",
-        lambda a: models(session(), a.task, a.find),
-        task={"help": "only those for this task"},
-        find={"help": "only those with this in their name", "default": ""},
-    )
-    verb(
-        "parameters",
-        "show the parameters of a model",
-        lambda a: _model(session(), a.model).parameters(a.task),
-        "model",
-        task={"help": "for this task"},
-    )
-    verb("jobs", "list the project's jobs", lambda _: project().jobs())
-    verb("job", "show a job", lambda a: job_of(session(), a.id), "id")
-    verb(
-        "cancel",
-        "stop a job",
-        lambda a: job_of(session(), a.id).cancel("epoch" if a.epoch else "now"),
-        "id",
-        epoch={"action": "store_true", "help": "after this epoch, keeping its results"},
-    )
-    verb("logs", "print what a job has printed", lambda a: "".join(job_of(session(), a.id).logs()), "id")
-    verb(
-        "metrics",
-        "print every metric point of a job as JSON lines",
-        lambda a: _metric_lines(job_of(session(), a.id)),
-        "id",
-    )
-    verb("artifacts", "list a job's checkpoints and reports", lambda a: job_of(session(), a.id).artifacts(), "id")
-    add_train_arguments(verb("train", "start a training", lambda a: train(session(), a)))
+        sub.set_defaults(verb=verb)
+        if verb.name == "train":
+            add_train_arguments(sub)
     return parser
+
+
+def run(words: Sequence[str] | None, progress: Progress) -> Any:
+    """Read a line and do it; `words` are the process's own arguments when None.
+
+    Raises
+    ------
+    RetinueError
+        Whatever went wrong, also in the line itself.
+    HelpShown
+        When help was asked for and printed.
+    """
+    args = make_parser().parse_args(words)
+    return args.verb.run(Context(Session.current(), progress), args)
 
 
 def _model(session: Session, name: str) -> Model:
