@@ -11,27 +11,8 @@ from IPython.display import display
 from ipywidgets import FloatProgress
 
 from retinue.session import Session
-from retinue.verbs import HelpShown, Parser, add_train_arguments, make_parser, train
+from retinue.verbs import VERBS, HelpShown, Parser, add_train_arguments, run, train
 from retinue_sdk.errors import RetinueError
-
-VERBS = (
-    "artifacts",
-    "cancel",
-    "chart",
-    "create",
-    "dataset",
-    "datasets",
-    "job",
-    "jobs",
-    "logs",
-    "metrics",
-    "models",
-    "parameters",
-    "projects",
-    "train",
-    "upload",
-    "use",
-)
 
 
 @magics_class
@@ -48,8 +29,7 @@ class RetinueMagics(Magics):
                 from retinue.chart import LiveChart  # noqa: PLC0415 - the other verbs need no widget
 
                 return LiveChart(words[1])
-            args = make_parser(Session.current, bar.show).parse_args(words or ["--help"])
-            return _printed(args.run(args))
+            return _printed(run(words or ["--help"], bar.show))
         except HelpShown:
             return None
         except (RetinueError, ValueError) as error:
@@ -73,7 +53,7 @@ class RetinueMagics(Magics):
         if self.shell is not None:
             self.shell.user_ns["job"] = job
         print(  # noqa: T201 - said once, above the chart
-            f"Job {job.id} is {job.status}; it goes on without this notebook. To see it again, in any notebook: "
+            f"Job {job.id} is {job.status}; it goes on without this notebook. To see it again, in any notebook:\n"
             f"import retinue; retinue.LiveChart('{job.id}')"
         )
         return chart
@@ -113,4 +93,5 @@ def _printed(answer: Any) -> Any:
 def complete(_shell: InteractiveShell, event: Any) -> list[str]:
     """Completion of the verb after `%retinue`."""
     words = event.line.split()
-    return list(VERBS) if len(words) <= 1 or (len(words) == 2 and not event.line.endswith(" ")) else []
+    names = ["chart", *(verb.name for verb in VERBS)]
+    return names if len(words) <= 1 or (len(words) == 2 and not event.line.endswith(" ")) else []
