@@ -112,6 +112,24 @@ def triples(series):
     return {key: list(zip(s["seq"], s["step"], s["value"], strict=True)) for key, s in series.items()}
 
 
+def recorded(hub, job):
+    """What the training process itself wrote: {key: [(seq, step, value)]}."""
+    folders = list(hub.settings.data.glob(f"trainers/*/runs/{job}/1/events.jsonl"))
+    assert len(folders) == 1
+    series = {}
+    for line in folders[0].read_text().splitlines():
+        event = json.loads(line)
+        for key, value in event.get("values", {}).items():
+            series.setdefault(key, []).append((event["seq"], event["step"], value))
+    return series
+
+
+def answered(lab, job):
+    """The API's answer at full resolution."""
+    series = lab.api(f"jobs/{job}/metrics?max_points=0")["series"]
+    return {s["key"]: list(zip(s["seq"], s["step"], s["value"], strict=True)) for s in series}
+
+
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory):
     with started(tmp_path_factory.mktemp("browser-hub")) as hub:

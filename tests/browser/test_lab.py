@@ -1,32 +1,12 @@
 """The main job in a browser: sign up, drop a zip, launch, watch, lose the server, find everything again, cancel."""
 
-import json
-
 import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import images_zip
+from tests.browser.conftest import answered, images_zip, recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.hub, pytest.mark.timeout(900)]
-
-
-def recorded(hub, job):
-    """What the training process itself wrote: {key: [(seq, step, value)]}."""
-    folders = list(hub.settings.data.glob(f"trainers/*/runs/{job}/1/events.jsonl"))
-    assert len(folders) == 1
-    series = {}
-    for line in folders[0].read_text().splitlines():
-        event = json.loads(line)
-        for key, value in event.get("values", {}).items():
-            series.setdefault(key, []).append((event["seq"], event["step"], value))
-    return series
-
-
-def answered(lab, job):
-    """The API's answer at full resolution."""
-    series = lab.api(f"jobs/{job}/metrics?max_points=0")["series"]
-    return {s["key"]: list(zip(s["seq"], s["step"], s["value"], strict=True)) for s in series}
 
 
 def make_dataset(lab):

@@ -16,7 +16,7 @@ import anywidget
 import traitlets
 from IPython.display import display, update_display
 
-from retinue.follow import TERMINAL, Follower
+from retinue.follow import Follower
 from retinue.history import History
 from retinue.picture import svg, thin
 from retinue.session import Session
@@ -25,13 +25,14 @@ MIME = "application/vnd.retinue.job+json"
 CHUNK = 2000  # points a message
 SEND_EVERY = 0.5  # seconds between messages to the page, so that a fast training cannot flood the comm
 PICTURE_EVERY = 10.0  # seconds between renewals of the static picture
+WIDGET_PICTURE_EVERY = 60.0  # the same where the widget is what is seen: each renewal draws it anew
 
 
 class LiveChart(anywidget.AnyWidget):
     """The chart of one job. `LiveChart(job_id)` in any notebook, at any time, shows all of it.
 
-    The page asks for what it lacks (`{"type": "hello", "after": seq}`) and is sent `{"type": "points", ...}`; nothing is
-    kept in traits, so neither a reload nor a long run sends the whole series twice.
+    The page asks for what it lacks (`{"type": "hello", "after": seq}`) and is sent `{"type": "points", "after": seq, ...}`,
+    from which it sees a gap. Until a page asks nothing is sent, and nothing is kept in traits.
     """
 
     _esm = pathlib.Path(__file__).parent / "static" / "chart.js"
@@ -46,6 +47,7 @@ class LiveChart(anywidget.AnyWidget):
         self.history = History()
         self._displays: list[str] = []
         self._sent = 0
+        self._seen = False  # a page draws the widget itself
         self._last_send = self._last_picture = 0.0
         self._lock = threading.RLock()
         self.on_msg(self._on_message)
@@ -78,8 +80,9 @@ class LiveChart(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         display_id = uuid4().hex
-        self._displays.append(display_id)
-        display(self.bundle(), raw=True, display_id=display_id)  # type: ignore[no-untyped-call]  # IPython's
+        with self._lock:  # a renewal must not come before what it renews
+            self._displays.append(display_id)
+            display(self.bundle(), raw=True, display_id=display_id)  # type: ignore[no-untyped-call]  # IPython's
 
     def _on_event(self, what: str, value: Any) -> None:
         with self._lock:
@@ -93,17 +96,18 @@ class LiveChart(anywidget.AnyWidget):
                 case "attempt":
                     self._sent = 0
                     self.send({"type": "attempt", "attempt": value})
-            over = self.status in TERMINAL
-            if over or time.monotonic() - self._last_send >= SEND_EVERY:
+            over = what == "over"
+            if self._seen and (over or time.monotonic() - self._last_send >= SEND_EVERY):
                 self._send_points()
-            if over or time.monotonic() - self._last_picture >= PICTURE_EVERY:
+            pause = WIDGET_PICTURE_EVERY if self._seen else PICTURE_EVERY
+            if over or time.monotonic() - self._last_picture >= pause:
                 self._renew_picture()
 
     def _send_points(self) -> None:
         points = self.history.after(self._sent)
         for start in range(0, len(points), CHUNK):
             chunk = points[start : start + CHUNK]
-            self.send({"type": "points", "attempt": self.history.attempt, "points": chunk})
+            self.send({"type": "points", "attempt": self.history.attempt, "after": self._sent, "points": chunk})
             self._sent = chunk[-1]["seq"]
         self._last_send = time.monotonic()
 
@@ -115,6 +119,7 @@ class LiveChart(anywidget.AnyWidget):
     def _on_message(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         if content.get("type") == "hello":
             with self._lock:
+                self._seen = True
                 self._sent = int(content.get("after", 0))
                 self._send_points()
 

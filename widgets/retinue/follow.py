@@ -20,9 +20,9 @@ LONGEST_PAUSE = 10.0
 
 
 class Follower:
-    """Feeds a `History` and tells `listener(what, value)`: "job" (the Job as a dict), "points", "attempt", "error".
+    """Feeds a `History` and tells `listener(what, value)` what came.
 
-    Ends by itself once the job is over and its history complete; `stop()` ends it before.
+    `what` is "job" (the Job as a dict), "points", "attempt", "offline", "error", and at last "over". Ends by itself once the job is over and its history complete; `stop()` ends it before.
     """
 
     def __init__(self, url: str, token: str, job_id: str, history: History, listener: Listener) -> None:
@@ -72,6 +72,7 @@ class Follower:
                 self._listener("error", error)
                 return
             if self._over:
+                self._listener("over", None)
                 return
             pause = 0.5 if time.monotonic() - begun > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
             self._stopped.wait(pause)

@@ -1,7 +1,7 @@
 /** The one chart renderer, for Lab pages, saved notebooks and the kernel's widget: a grid of uPlot plots, one per quantity. */
 import uPlot from 'uplot';
 
-import { align, groupKeys, SeriesStore } from './series';
+import { align, groupKeys, readable, SeriesStore } from './series';
 import type { Aligned, IPoint, SeriesMap, Snapshot } from './series';
 
 export interface IChartOptions {
@@ -56,7 +56,10 @@ export class Chart {
     node.title = this._labels.help;
     node.addEventListener('keydown', this._onKey);
     (node as IChartNode).chart = this;
-    this._resize = new ResizeObserver(() => this._fit());
+    this._resize = new ResizeObserver(() => {
+      this._fit();
+      this.refresh([]);
+    });
     this._resize.observe(node);
     this._theme = new MutationObserver(() => this._rebuild(groupKeys(Object.keys(this.data))));
     this._theme.observe(document.body, {
@@ -113,6 +116,9 @@ export class Chart {
 
   private _draw(): void {
     this._timer = 0;
+    if (!this._node.isConnected) {
+      return; // colours and sizes are the page's: drawn once it is there
+    }
     this._drawn = performance.now();
     const stale = this._stale;
     this._stale = new Set();
@@ -291,9 +297,4 @@ export class Chart {
   private _resize: ResizeObserver;
   private _theme: MutationObserver;
   private readonly _sync = `retinue-${Math.random().toString(36).slice(2)}`;
-}
-
-/** Four significant digits, without needless zeros. */
-export function readable(value: number): string {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
 }

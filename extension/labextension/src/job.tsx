@@ -3,7 +3,7 @@ import { Dialog, showDialog } from '@jupyterlab/apputils';
 import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import React from 'react';
 
-import { readable } from './chart';
+import { readable } from './series';
 import { ChartView } from './chartview';
 import { isOver } from './jobmodel';
 import type { JobModel } from './jobmodel';

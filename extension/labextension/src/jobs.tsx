@@ -2,7 +2,7 @@
 import React from 'react';
 
 import { isOver } from './jobmodel';
-import { readable } from './chart';
+import { readable } from './series';
 import type { Job } from './schema';
 import { CommandIDs } from './tokens';
 import type { IUi } from './ui';

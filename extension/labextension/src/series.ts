@@ -79,6 +79,11 @@ export class SeriesStore {
   private _seq = 0;
 }
 
+/** Four significant digits, without needless zeros. */
+export function readable(value: number): string {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
+}
+
 /** `train/loss` and `val/loss` belong into one plot, called `loss`. */
 export function plotOf(key: string): string {
   return key.slice(key.lastIndexOf('/') + 1);
