@@ -119,8 +119,7 @@ def end_stale_proxy(settings: HubSettings, marks: Marks) -> None:
     for process in belonging(marks):
         command = process.cmdline()
         if any("configurable-http-proxy" in part for part in command[:2]):
-            process.kill()
-            process.wait(5)
+            process.kill()  # its ports are free at once, whoever its parent is by now; `taken_ports` makes sure
     settings.pid_file.unlink(missing_ok=True)
 
 
