@@ -7,7 +7,7 @@ import type { IUi } from './ui';
 
 export function chartLabels(trans: IUi['trans']) {
   return {
-    empty: trans.__('No points yet: the chart grows as the training reports.'),
+    empty: trans.__('No points: the chart grows as a training reports them.'),
     step: trans.__('step'),
     reset: trans.__('Reset zoom'),
     chart: trans.__('Chart of %1', '%1'),

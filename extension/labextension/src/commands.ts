@@ -64,6 +64,7 @@ async function openLaunch(ui: IUi, { app, launches }: IPlaces, args: ILaunchArgs
     void ui.commands.execute(CommandIDs.openJob, { jobId: job.id });
   });
   const widget = new MainAreaWidget({ content });
+  widget.toolbar.hide(); // it is empty
   widget.id = `retinue-launch-${args.datasetId ?? 'new'}-${Date.now()}`;
   widget.title.label = ui.trans.__('New training');
   widget.title.icon = retinueIcon;
@@ -79,6 +80,7 @@ async function openJob(ui: IUi, { app, jobs }: IPlaces, jobId: string): Promise<
   if (!widget) {
     const content = new JobPage(ui, jobId);
     widget = new MainAreaWidget({ content });
+    widget.toolbar.hide(); // it is empty
     widget.id = id;
     content.title.changed.connect(() => {
       (widget as MainAreaWidget).title.label = content.title.label;

@@ -81,9 +81,7 @@ function FieldTemplate(props: FieldTemplateProps): JSX.Element {
         </div>
       )}
       <div className="retinue-Field-errors" id={`${id}__error`} role="alert">
-        {[...new Set(rawErrors)].map(error => (
-          <div key={error}>{error}</div>
-        ))}
+        {rawErrors.at(-1) /* the server's, where there are two, says more */}
       </div>
     </div>
   );

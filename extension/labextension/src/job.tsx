@@ -51,9 +51,9 @@ function Page({ ui, job: model }: { ui: IUi; job: JobModel }): JSX.Element {
       {problem && <ProblemView problem={problem} trans={trans} onDismiss={() => void model.refresh()} />}
       {job && <Head ui={ui} model={model} job={job} />}
       <ChartView model={model} trans={trans} />
-      {job && <Latest job={job} trans={trans} />}
-      <Log model={model} trans={trans} />
+      <Log model={model} over={job !== null && isOver(job)} trans={trans} />
       {job && <Artifacts ui={ui} job={job} artifacts={model.artifacts} />}
+      {job && <Latest job={job} trans={trans} />}
       {job && <Parameters job={job} trans={trans} />}
     </div>
   );
@@ -165,7 +165,6 @@ function Latest({ job, trans }: { job: Job; trans: Trans }): JSX.Element | null 
     <Table
       title={trans.__('Newest metrics')}
       rows={rows.map(([key, value]) => [key, readable(Number(value))])}
-      open
     />
   ) : null;
 }
@@ -182,9 +181,9 @@ function Parameters({ job, trans }: { job: Job; trans: Trans }): JSX.Element {
   return <Table title={trans.__('Parameters')} rows={[...rows, ...fixed]} />;
 }
 
-function Table({ title, rows, open }: { title: string; rows: string[][]; open?: boolean }): JSX.Element {
+function Table({ title, rows }: { title: string; rows: string[][] }): JSX.Element {
   return (
-    <details className="retinue-Job-part" open={open}>
+    <details className="retinue-Job-part">
       <summary>{title}</summary>
       <table>
         <tbody>
@@ -200,7 +199,8 @@ function Table({ title, rows, open }: { title: string; rows: string[][]; open?: 
   );
 }
 
-function Log({ model, trans }: { model: JobModel; trans: Trans }): JSX.Element {
+function Log({ model, over, trans }: { model: JobModel; over: boolean; trans: Trans }): JSX.Element {
+  const empty = over ? trans.__('Nothing was written.') : trans.__('Nothing has been written yet.');
   const node = React.useRef<HTMLPreElement>(null);
   const atEnd = React.useRef(true);
   React.useLayoutEffect(() => {
@@ -215,7 +215,7 @@ function Log({ model, trans }: { model: JobModel; trans: Trans }): JSX.Element {
     <details className="retinue-Job-part" open>
       <summary>{trans.__('Log')}</summary>
       <pre ref={node} className="retinue-Log" tabIndex={0} aria-label={trans.__('Log')} onScroll={onScroll}>
-        {model.log || trans.__('Nothing has been written yet.')}
+        {model.log || empty}
       </pre>
     </details>
   );
@@ -223,14 +223,13 @@ function Log({ model, trans }: { model: JobModel; trans: Trans }): JSX.Element {
 
 function Artifacts({ ui, job, artifacts }: { ui: IUi; job: Job; artifacts: Artifact[] }): JSX.Element {
   const { trans, model } = ui;
+  const empty = isOver(job)
+    ? trans.__('The training wrote none.')
+    : trans.__('Checkpoints and plots appear here as the training writes them.');
   return (
     <details className="retinue-Job-part" open>
       <summary>{trans.__('Files')}</summary>
-      {artifacts.length === 0 && (
-        <p className="retinue-Empty">
-          {trans.__('Checkpoints and plots appear here as the training writes them.')}
-        </p>
-      )}
+      {artifacts.length === 0 && <p className="retinue-Empty">{empty}</p>}
       <ul className="retinue-Files">
         {artifacts.map(artifact => (
           <li key={artifact.path}>

@@ -90,7 +90,9 @@ export function ModelPicker({ catalogue, chosen, trans, onChoose }: IPickerProps
         ))}
       </select>
       <small role="status">
-        {catalogue ? trans.__('%1 models', models.length) : trans.__('Loading the catalogue…')}
+        {catalogue
+          ? trans._n('%1 model', '%1 models', models.length, models.length)
+          : trans.__('Loading the catalogue…')}
         {more > 0 && ` · ${trans.__('%1 more: search for them', more)}`}
       </small>
       {(catalogue?.trainers ?? [])
@@ -108,5 +110,5 @@ function TrainerNote({ trainer, trans }: { trainer: TrainerState; trans: IUi['tr
   const text = trainer.reachable
     ? trans.__('%1 is still filling in details of its models.', framework)
     : trans.__('%1 does not answer since %2; its trainings cannot be started now.', framework, when);
-  return <small className="retinue-Note">{text}</small>;
+  return <small className={trainer.reachable ? undefined : 'retinue-Note'}>{text}</small>;
 }
