@@ -38,7 +38,7 @@ _TABLE: dict[str, Row] = {
     "device": ("auto", None, ("auto", "cpu", "cuda"), "Device", None, "Hardware", "auto takes the GPU when there is one."),
     "workers": (1, 0, 64, "Data workers", "processes", "Hardware", "Processes that read images; 0 reads in the training process."),
 }  # fmt: skip
-_DEPENDS = {"freeze": {"pretrained": True}}
+_DEPENDS = {"freeze": {"pretrained": {"const": True}}}
 
 
 def parameters(task: Task, model: str) -> dict[str, Any]:

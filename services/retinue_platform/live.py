@@ -265,16 +265,22 @@ async def _list(
     topic: str,
     kind: str,
     read: Callable[[], list[dict[str, Any]]],
+    *,
+    whole: bool,
 ) -> None:
-    """Everything first, then what changed, at most twice a second."""
+    """Everything first, then what changed, at most twice a second. `whole`: what `read` no longer gives is deleted."""
     shown: dict[str, dict[str, Any]] = {}
     live = False
     with connection.platform.bus.subscribe(topic) as changes:
         while True:
-            for item in await anyio.to_thread.run_sync(read):
+            items = await anyio.to_thread.run_sync(read)
+            for item in items:
                 if shown.get(item["id"]) != item:
                     shown[item["id"]] = item
                     await connection.send({"topic": topic, "type": kind, kind: item})
+            for gone in shown.keys() - {item["id"] for item in items} if whole else ():
+                del shown[gone]
+                await connection.send({"topic": topic, "type": "deleted", "id": gone})
             if not live:
                 await connection.send({"topic": topic, "type": "live"})
                 live = True
@@ -287,7 +293,7 @@ async def _jobs(connection: Connection, request: Subscribe, project_id: UUID) ->
         with connection.platform.db.read() as session:
             return [job.model_dump(mode="json") for job in jobs.newest(session, project_id, 200)]
 
-    await _list(connection, request.topic, "job", read)
+    await _list(connection, request.topic, "job", read, whole=False)  # only the newest
 
 
 async def _datasets(connection: Connection, request: Subscribe, project_id: UUID) -> None:
@@ -295,7 +301,7 @@ async def _datasets(connection: Connection, request: Subscribe, project_id: UUID
         with connection.platform.db.read() as session:
             return [dataset.model_dump(mode="json") for dataset in datasets.of_project(session, project_id)]
 
-    await _list(connection, request.topic, "dataset", read)
+    await _list(connection, request.topic, "dataset", read, whole=True)
 
 
 async def _log(connection: Connection, request: Subscribe, job_id: UUID) -> None:

@@ -45,7 +45,7 @@ _TABLE: dict[str, Row] = {
     "device": ("auto", None, ("auto", "cpu", "cuda"), "Device", None, "Hardware", "auto takes the GPU when there is one."),
     "workers": (1, 0, 64, "Data workers", "processes", "Hardware", "Processes that read images; 0 reads in the training process."),
 }  # fmt: skip
-_DEPENDS = {"ema_decay": {"ema": True}}
+_DEPENDS = {"ema_decay": {"ema": {"const": True}}}
 
 
 def image_size(model: str) -> int:

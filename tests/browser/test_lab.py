@@ -46,7 +46,7 @@ def test_from_a_zip_to_a_whole_chart_across_a_restart_of_the_server(lab, hub):
     assert download.value.path().read_bytes() == b"points" * 100
 
 
-def test_what_is_wrong_is_shown_at_its_field_and_nothing_starts(lab):
+def test_what_is_wrong_is_shown_at_its_field_and_what_is_deleted_elsewhere_goes(lab):
     make_dataset(lab).click()
     lab.choose("points counter")
     lab.parameter("points").locator("input").fill("0")
@@ -55,6 +55,10 @@ def test_what_is_wrong_is_shown_at_its_field_and_nothing_starts(lab):
     lab.parameter("points").locator("input").fill("5")
     expect(lab.parameter("points").get_by_role("alert")).to_be_empty()
     expect(lab.page.get_by_role("button", name="Start training")).to_be_enabled()
+    item = lab.page.locator(".retinue-Item[data-dataset]")
+    lab.person.api("DELETE", f"datasets/{item.get_attribute('data-dataset')}")
+    expect(item).to_have_count(0)
+    expect(lab.page.locator(".retinue-Launch")).to_contain_text("no dataset to train on")
 
 
 def test_a_training_is_cancelled_only_after_asking(lab):

@@ -126,9 +126,13 @@ async def test_lists_first_whole_then_what_changes(stack):
         seen = await messages(socket, lambda m: is_over(m) and m["job"]["id"] == job_id)
         assert {m["job"]["id"] for m in seen} == {job_id}
         await ask(socket, op="unsubscribe", topic=f"jobs:{stack.project}")
+        other = await asyncio.to_thread(stack.add_dataset, stack.project, name="short-lived")
         await ask(socket, op="subscribe", topic=f"datasets:{stack.project}")
         seen = await messages(socket, is_live)
-        assert seen[0]["dataset"]["id"] == stack.dataset
+        assert {m["dataset"]["id"] for m in seen[:-1]} == {stack.dataset, other}
+        await asyncio.to_thread(stack.alice.delete, f"/datasets/{other}")
+        seen = await messages(socket, lambda m: m["type"] == "deleted")
+        assert seen[-1]["id"] == other
 
 
 async def test_the_log_from_an_offset(stack):

@@ -5,10 +5,10 @@ import React from 'react';
 
 import { toProblem } from './api';
 import { ParameterForm } from './form';
-import { changed, defaults, parameterOf } from './params';
-import type { IParameterSchema, Values } from './params';
+import { useCatalogue, useDatasets, useParameters, useValidation } from './launchhooks';
+import { changed, parameterOf } from './params';
 import { ModelPicker } from './picker';
-import type { Catalogue, Dataset, Job, JobCreate, ModelInfo, Problem, Task } from './schema';
+import type { Dataset, Job, JobCreate, ModelInfo, Problem } from './schema';
 import type { IUi } from './ui';
 import { ProblemView } from './ui';
 
@@ -18,8 +18,7 @@ export interface ILaunchArgs {
   model?: string;
 }
 
-const VALIDATE_AFTER_MS = 400;
-const CATALOGUE_AGAIN_MS = 3000;
+const SEED_MAX = 2 ** 31 - 1;
 
 export class LaunchForm extends ReactWidget {
   constructor(
@@ -36,221 +35,187 @@ export class LaunchForm extends ReactWidget {
   }
 }
 
-/** Models for a task. A trainer that is still filling in details is asked again, only for as long as it says so. */
-function useCatalogue(
-  ui: IUi,
-  task: Task | undefined,
-  onProblem: (problem: Problem) => void
-): Catalogue | null {
-  const [catalogue, setCatalogue] = React.useState<Catalogue | null>(null);
-  React.useEffect(() => {
-    let timer: number | undefined;
-    let stopped = false;
-    const load = async () => {
-      try {
-        const next = await ui.model.api.catalogue(task);
-        if (!stopped) {
-          setCatalogue(next);
-          const again = next.trainers.some(trainer => !trainer.complete || !trainer.reachable);
-          timer = again ? window.setTimeout(() => void load(), CATALOGUE_AGAIN_MS) : undefined;
-        }
-      } catch (error) {
-        if (!stopped) {
-          onProblem(toProblem(error));
-        }
-      }
-    };
-    if (task) {
-      void load();
-    }
-    return () => {
-      stopped = true;
-      window.clearTimeout(timer);
-    };
-  }, [task]);
-  return catalogue;
-}
-
-/** The ready datasets, whenever the panel's model learns of a new one. */
-function useDatasets(ui: IUi): Dataset[] {
-  const ready = () => ui.model.datasets.filter(dataset => dataset.versions.length > 0);
-  const [datasets, setDatasets] = React.useState(ready);
-  React.useEffect(() => {
-    const update = () => setDatasets(ready());
-    ui.model.changed.connect(update);
-    update();
-    return () => void ui.model.changed.disconnect(update);
-  }, []);
-  return datasets;
-}
-
-function Launch({
-  ui,
-  args,
-  onStarted
-}: {
+interface ILaunchProps {
   ui: IUi;
   args: ILaunchArgs;
-  onStarted: (job: Job) => void;
-}): JSX.Element {
-  const { trans, model } = ui;
+  onStarted(job: Job): void;
+}
+
+function Launch({ ui, args, onStarted }: ILaunchProps): JSX.Element {
   const datasets = useDatasets(ui);
-  const [datasetId, setDatasetId] = React.useState(args.datasetId ?? '');
-  const dataset = datasets.find(d => d.id === datasetId) ?? datasets[0];
+  const [datasetId, setDatasetId] = React.useState(args.datasetId);
+  // one that was chosen and then deleted is not replaced by another behind the person's back
+  const dataset = datasetId ? datasets.find(d => d.id === datasetId) : datasets[0];
   const task = dataset?.versions[0].tasks[0];
   const [chosen, setChosen] = React.useState<ModelInfo | null>(null);
-  const [schema, setSchema] = React.useState<IParameterSchema | null>(null);
-  const [values, setValues] = React.useState<Values>({});
-  const [valid, setValid] = React.useState(true);
-  const [name, setName] = React.useState('');
-  const [problems, setProblems] = React.useState<Problem[]>([]);
+  const [{ name, seed }, setNamed] = React.useState({ name: '', seed: 0 });
   const [failure, setFailure] = React.useState<Problem | null>(null);
-  const [busy, setBusy] = React.useState(false);
-  const key = React.useRef(UUID.uuid4());
   const catalogue = useCatalogue(ui, task, setFailure);
+  const parameters = useParameters(ui, chosen, task, setFailure);
+  const { schema } = parameters;
+  const wanted = catalogue?.models.find(m => m.framework === args.framework && m.name === args.model);
+  React.useEffect(() => setChosen(before => before ?? wanted ?? null), [wanted]);
 
-  React.useEffect(() => {
-    const wanted = catalogue?.models.find(m => m.framework === args.framework && m.name === args.model);
-    if (wanted && !chosen) {
-      setChosen(wanted);
-    }
-  }, [catalogue]);
-
-  React.useEffect(() => {
-    setSchema(null);
-    setProblems([]);
-    if (!chosen || !task) {
-      return;
-    }
-    let stopped = false;
-    model.api.modelSchema(chosen.framework, chosen.name, task).then(
-      answer => {
-        if (!stopped) {
-          setSchema(answer as unknown as IParameterSchema);
-          setValues(defaults(answer as unknown as IParameterSchema));
-          setValid(true);
-          setFailure(null);
-        }
-      },
-      error => !stopped && setFailure(toProblem(error))
-    );
-    return () => {
-      stopped = true;
+  const request = schema &&
+    dataset && {
+      name: name.trim() || null,
+      framework: chosen?.framework,
+      model: chosen?.name,
+      task,
+      dataset_id: dataset.id,
+      parameters: changed(schema, parameters.values),
+      seed
     };
-  }, [chosen && `${chosen.framework}/${chosen.name}`, task]);
+  const problems = useValidation(ui, dataset?.project_id, request, setFailure);
 
-  const request = (): Partial<JobCreate> => ({
-    name: name.trim() || null,
-    framework: chosen?.framework,
-    model: chosen?.name,
-    task,
-    dataset_id: dataset?.id,
-    parameters: schema ? changed(schema, values) : {}
-  });
-
-  const body = JSON.stringify(request());
-  React.useEffect(() => {
-    key.current = UUID.uuid4(); // another request is another job
-    if (!schema || !dataset) {
-      return;
-    }
-    let stopped = false;
-    const timer = window.setTimeout(async () => {
-      try {
-        const found = await model.api.validateJob(dataset.project_id, JSON.parse(body));
-        if (!stopped) {
-          setProblems(found);
-          setFailure(null);
-        }
-      } catch (error) {
-        if (!stopped) {
-          setFailure(toProblem(error));
-        }
-      }
-    }, VALIDATE_AFTER_MS);
-    return () => {
-      stopped = true;
-      window.clearTimeout(timer);
-    };
-  }, [body, schema]);
-
-  const start = async () => {
-    setBusy(true);
-    try {
-      onStarted(await model.api.createJob(dataset.project_id, request(), key.current));
-    } catch (error) {
-      setFailure(toProblem(error));
-      setBusy(false);
-    }
-  };
-
-  if (!dataset) {
-    return (
-      <p className="retinue-Empty">
-        {trans.__('There is no dataset to train on yet. Add one in the Retinue panel.')}
-      </p>
-    );
+  if (datasets.length === 0) {
+    const text = ui.trans.__('There is no dataset to train on yet. Add one in the Retinue panel.');
+    return <p className="retinue-Empty">{text}</p>;
   }
-  const elsewhere = schema ? problems.filter(problem => !parameterOf(problem, schema)) : [];
+  const blocked = !parameters.valid || problems.length > 0;
   return (
     <div className="retinue-Launch-body">
-      <h1>{trans.__('New training')}</h1>
-      <label className="retinue-Launch-line">
-        {trans.__('Dataset')}
-        <select
-          className="jp-mod-styled"
-          value={dataset.id}
-          onChange={event => setDatasetId(event.target.value)}
-        >
-          {datasets.map(d => (
-            <option key={d.id} value={d.id}>
-              {`${d.name} (${d.versions[0].tasks.join(', ')})`}
-            </option>
+      <h1>{ui.trans.__('New training')}</h1>
+      <DatasetField datasets={datasets} dataset={dataset} trans={ui.trans} onChoose={setDatasetId} />
+      <ModelPicker catalogue={catalogue} chosen={chosen} trans={ui.trans} onChoose={setChosen} />
+      <NameAndSeed
+        name={name}
+        seed={seed}
+        placeholder={chosen && dataset ? `${chosen.name}, ${dataset.name}` : ''}
+        trans={ui.trans}
+        onChange={setNamed}
+      />
+      {schema && (
+        <ParameterForm
+          schema={schema}
+          values={parameters.values}
+          problems={problems}
+          trans={ui.trans}
+          onChange={parameters.set}
+        />
+      )}
+      <Foot ui={ui} projectId={dataset?.project_id} request={request} blocked={blocked} onStarted={onStarted}>
+        {problems
+          .filter(problem => schema && !parameterOf(problem, schema))
+          .map(problem => (
+            <ProblemView key={problem.code + problem.where} problem={problem} trans={ui.trans} />
           ))}
-        </select>
-      </label>
-      <ModelPicker catalogue={catalogue} chosen={chosen} trans={trans} onChoose={setChosen} />
+        {failure && <ProblemView problem={failure} trans={ui.trans} onDismiss={() => setFailure(null)} />}
+      </Foot>
+    </div>
+  );
+}
+
+interface IDatasetFieldProps {
+  datasets: Dataset[];
+  dataset: Dataset | undefined;
+  trans: IUi['trans'];
+  onChoose(id: string): void;
+}
+
+function DatasetField({ datasets, dataset, trans, onChoose }: IDatasetFieldProps): JSX.Element {
+  return (
+    <label className="retinue-Launch-line">
+      {trans.__('Dataset')}
+      <select
+        className="jp-mod-styled"
+        value={dataset?.id ?? ''}
+        onChange={event => onChoose(event.target.value)}
+      >
+        {!dataset && <option value="">{trans.__('Choose one: the one chosen before is not here')}</option>}
+        {datasets.map(d => (
+          <option key={d.id} value={d.id}>
+            {`${d.name} (${d.versions[0].tasks.join(', ')})`}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+interface INamed {
+  name: string;
+  seed: number;
+}
+
+interface INameAndSeedProps extends INamed {
+  placeholder: string;
+  trans: IUi['trans'];
+  onChange(named: INamed): void;
+}
+
+function NameAndSeed({ name, seed, placeholder, trans, onChange }: INameAndSeedProps): JSX.Element {
+  return (
+    <div className="retinue-Launch-named">
       <label className="retinue-Launch-line">
         {trans.__('Name')}
         <input
           className="jp-mod-styled"
           value={name}
           maxLength={120}
-          placeholder={
-            chosen ? `${chosen.name}, ${dataset.name}` : trans.__('Chosen for you when left empty')
-          }
-          onChange={event => setName(event.target.value)}
+          placeholder={placeholder || trans.__('Chosen for you when left empty')}
+          onChange={event => onChange({ name: event.target.value, seed })}
         />
       </label>
-      {schema && (
-        <ParameterForm
-          schema={schema}
-          values={values}
-          problems={problems}
-          trans={trans}
-          onChange={(next, isValid) => {
-            setValues(next);
-            setValid(isValid);
-          }}
+      <label className="retinue-Launch-line" title={trans.__('Of all randomness in this training')}>
+        {trans.__('Seed')}
+        <input
+          className="jp-mod-styled"
+          type="number"
+          min={0}
+          max={SEED_MAX}
+          step={1}
+          value={seed}
+          onChange={event => onChange({ name, seed: toSeed(event.target.value) })}
         />
-      )}
-      <div className="retinue-Launch-foot">
-        {elsewhere.map(problem => (
-          <ProblemView key={problem.code + problem.where} problem={problem} trans={trans} />
-        ))}
-        {failure && <ProblemView problem={failure} trans={trans} onDismiss={() => setFailure(null)} />}
-        <button
-          className="jp-mod-styled jp-mod-accept"
-          disabled={!schema || busy || !valid || problems.length > 0}
-          onClick={() => void start()}
-        >
-          {trans.__('Start training')}
-        </button>
-        {!chosen && <small>{trans.__('Choose a model first.')}</small>}
-        {(!valid || problems.length > 0) && (
-          <small role="status">{trans.__('Correct what is marked above.')}</small>
-        )}
-      </div>
+      </label>
+    </div>
+  );
+}
+
+function toSeed(text: string): number {
+  return Math.min(SEED_MAX, Math.max(0, Math.trunc(Number(text)) || 0));
+}
+
+interface IFootProps {
+  ui: IUi;
+  projectId: string | undefined;
+  request: Partial<JobCreate> | null | undefined;
+  blocked: boolean;
+  children: React.ReactNode;
+  onStarted(job: Job): void;
+}
+
+/** The way to start, and what stands in it. The same request sent twice is one job; another one is another. */
+function Foot({ ui, projectId, request, blocked, children, onStarted }: IFootProps): JSX.Element {
+  const { trans, model } = ui;
+  const [busy, setBusy] = React.useState(false);
+  const [refused, setRefused] = React.useState<Problem | null>(null);
+  const body = JSON.stringify(request);
+  const key = React.useMemo(() => UUID.uuid4(), [body]);
+  React.useEffect(() => setRefused(null), [body]);
+  const start = async () => {
+    setBusy(true);
+    try {
+      onStarted(await model.api.createJob(projectId as string, request as Partial<JobCreate>, key));
+    } catch (error) {
+      setRefused(toProblem(error));
+      setBusy(false);
+    }
+  };
+  return (
+    <div className="retinue-Launch-foot">
+      {children}
+      {refused && <ProblemView problem={refused} trans={trans} onDismiss={() => setRefused(null)} />}
+      <button
+        className="jp-mod-styled jp-mod-accept"
+        disabled={!request || busy || blocked}
+        onClick={() => void start()}
+      >
+        {trans.__('Start training')}
+      </button>
+      {!request && <small>{trans.__('Choose a dataset and a model first.')}</small>}
+      {blocked && <small role="status">{trans.__('Correct what is marked above.')}</small>}
     </div>
   );
 }

@@ -158,14 +158,22 @@ export class RetinueModel {
     this.datasets = datasets;
     this.jobs = jobs;
     const receive = (frame: Frame) => this._receive(frame);
-    this._subscriptions = [`datasets:${project.id}`, `jobs:${project.id}`].map(topic =>
-      this.socket.subscribe({ topic, receive })
-    );
+    // at every (re)connection all datasets come, then "live": what did not come has been deleted meanwhile
+    const after = () => void this._here.clear();
+    this._subscriptions = [
+      this.socket.subscribe({ topic: `datasets:${project.id}`, after, receive }),
+      this.socket.subscribe({ topic: `jobs:${project.id}`, receive })
+    ];
   }
 
   private _receive(frame: Frame): void {
     if (frame.type === 'dataset') {
+      this._here.add(frame.dataset.id);
       this._putDataset(frame.dataset);
+    } else if (frame.type === 'deleted') {
+      this.datasets = this.datasets.filter(dataset => dataset.id !== frame.id);
+    } else if (frame.type === 'live' && frame.topic.startsWith('datasets:')) {
+      this.datasets = this.datasets.filter(dataset => this._here.has(dataset.id));
     } else if (frame.type === 'job') {
       this.jobs = put(this.jobs, frame.job);
     } else if (frame.type === 'error') {
@@ -200,6 +208,7 @@ export class RetinueModel {
     }
   }
 
+  private _here = new Set<string>();
   private _held = new Map<string, { count: number; model: JobModel }>();
   private _subscriptions: IDisposable[] = [];
   private _changed = new Signal<this, void>(this);

@@ -11,7 +11,7 @@ export interface IParameter {
   enum?: unknown[];
   minimum?: number;
   maximum?: number;
-  'x-depends-on'?: Record<string, unknown>;
+  'x-depends-on'?: Record<string, object>;
   [key: string]: unknown;
 }
 
@@ -39,10 +39,10 @@ export function defaults(schema: IParameterSchema): Values {
   );
 }
 
-/** Whether a parameter has any effect: `x-depends-on` maps another's name to its value, or to a schema of it. */
+/** Whether a parameter has any effect: `x-depends-on` maps another's name to a schema of its value. */
 export function applies(parameter: IParameter, values: Values, matches: Matches): boolean {
   return Object.entries(parameter['x-depends-on'] ?? {}).every(([name, wanted]) =>
-    wanted && typeof wanted === 'object' ? matches(wanted, values[name]) : wanted === values[name]
+    matches(wanted, values[name])
   );
 }
 

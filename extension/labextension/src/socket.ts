@@ -11,6 +11,7 @@ import type { Dataset, Job, Problem } from './schema';
 export type Frame =
   | { topic: string; type: 'job'; job: Job }
   | { topic: string; type: 'dataset'; dataset: Dataset }
+  | { topic: string; type: 'deleted'; id: string }
   | { topic: string; type: 'points'; attempt: number; after: number; seq: number; points: IPoint[] }
   | { topic: string; type: 'attempt'; attempt: number }
   | { topic: string; type: 'log'; after: number; next: number; text: string }

@@ -9,11 +9,16 @@ const schema: IParameterSchema = {
   properties: {
     epochs: { type: 'integer', default: 10, group: 'training' },
     ema: { type: 'boolean', default: false, group: 'regularisation' },
-    ema_decay: { type: 'number', default: 0.999, group: 'regularisation', 'x-depends-on': { ema: true } },
+    ema_decay: {
+      type: 'number',
+      default: 0.999,
+      group: 'regularisation',
+      'x-depends-on': { ema: { const: true } }
+    },
     odd: { type: 'string' }
   }
 };
-const matches = () => true;
+const matches = (wanted: object, value: unknown) => (wanted as { const: unknown }).const === value;
 
 test('the form is grouped and comes back flat', () => {
   const values = defaults(schema);

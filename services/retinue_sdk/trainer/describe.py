@@ -10,7 +10,7 @@ _KINDS = {bool: "boolean", int: "integer", float: "number", str: "string", dict:
 
 
 def property_schema(row: Row, depends_on: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The schema of one parameter; `depends_on` says at which value of which other parameter it has an effect."""
+    """The schema of one parameter; `depends_on` maps another's name to a schema of the values at which this has an effect."""
     default, least, most, title, unit, group, description = row
     schema: dict[str, Any] = {"type": _KINDS[type(default)], "default": default, "title": title}
     schema |= {"description": description, "group": group}
