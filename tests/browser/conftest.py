@@ -63,9 +63,11 @@ class Lab:
         expect(header).to_be_visible()
 
     def create_project(self, name):
+        name = f"{name} {uuid.uuid4().hex[:8]}"  # others of this person's have the same
         self.page.get_by_role("button", name=re.compile("Create a project|New project")).first.click()
         self.page.locator(".jp-Dialog input").fill(name)
         self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        expect(self.page.locator(".retinue-Panel-project option:checked")).to_have_text(name)
         expect(self.page.locator(".retinue-Drop")).to_be_visible()
 
     def drop(self, name, data):
@@ -144,6 +146,35 @@ def chromium():
         browser.close()
 
 
+def fill(page, url, **fields):
+    """Go to a page of the hub, fill in its form and send it."""
+    page.goto(url)
+    for name, value in fields.items():
+        page.locator(f"input[name={name}]").fill(value)
+    page.locator("form [type=submit]").first.click()
+    page.wait_for_load_state()
+
+
+@pytest.fixture(scope="session")
+def newcomer(hub, chromium):
+    """Someone who has signed up, was let in, logged in and got a server, all by hand; their browser's cookies too."""
+    name = f"p{uuid.uuid4().hex[:8]}"
+    context = chromium.new_context()
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    fill(page, f"{hub.url}hub/signup", username=name, signup_password=PASSWORD, signup_password_confirmation=PASSWORD)
+    hub.admin.authorize(name)
+    fill(page, f"{hub.url}hub/login", username=name, password=PASSWORD)
+    page.goto(f"{hub.url}hub/spawn")
+    page.wait_for_url(f"**/user/{name}/lab**")
+    cookies = context.cookies()
+    context.close()
+    with hub.running.person(name, PASSWORD) as person:
+        person.log_in()
+        person.open_server(name)
+        yield person, cookies
+
+
 @pytest.fixture
 def page(chromium):
     expect.set_options(timeout=PATIENCE)
@@ -158,26 +189,10 @@ def page(chromium):
 
 
 @pytest.fixture
-def lab(hub, page):
-    """Lab of a person who has signed up, was let in, and logged in, all by hand."""
-    name = f"p{uuid.uuid4().hex[:8]}"
-    page.goto(f"{hub.url}hub/signup")
-    page.locator("input[name=username]").fill(name)
-    page.locator("input[name=signup_password]").fill(PASSWORD)
-    page.locator("input[name=signup_password_confirmation]").fill(PASSWORD)
-    page.locator("form [type=submit]").first.click()
-    page.wait_for_load_state()
-    hub.admin.authorize(name)
-    page.goto(f"{hub.url}hub/login")
-    page.locator("input[name=username]").fill(name)
-    page.locator("input[name=password]").fill(PASSWORD)
-    page.locator("form [type=submit]").first.click()
-    page.wait_for_load_state()
-    page.goto(f"{hub.url}hub/spawn")
-    page.wait_for_url(f"**/user/{name}/**")
-    with hub.running.person(name, PASSWORD) as person:
-        person.log_in()
-        person.open_server(name)
-        lab = Lab(page, person, hub)
-        lab.open()
-        yield lab
+def lab(hub, page, newcomer):
+    """The newcomer's Lab in a new window, as it is after logging in."""
+    person, cookies = newcomer
+    page.context.add_cookies(cookies)
+    lab = Lab(page, person, hub)
+    lab.open("lab?reset")
+    return lab

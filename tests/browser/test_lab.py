@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.hub, pytest.mark.timeout(900)]
 
 
 def make_dataset(lab):
-    lab.create_project(f"Shapes of {lab.person.name}")
+    lab.create_project("Shapes")
     lab.drop("shapes.zip", images_zip())
     train = lab.page.get_by_role("button", name="Train on shapes")
     expect(train).to_be_visible()

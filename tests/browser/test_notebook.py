@@ -90,7 +90,7 @@ def test_a_chart_in_a_cell_outlives_its_kernel_and_stays_in_the_file(lab, hub):
     page = lab.page
     (lab.home() / "shapes.zip").write_bytes(images_zip())
     notebook = Notebook(page)
-    job = train(notebook, f"Notebook of {lab.person.name}", points=3000, rate=150)
+    job = train(notebook, "Notebook", points=3000, rate=150)
 
     first = notebook.points(300)["train/loss"]
     assert notebook.points(2 * len(first) + 300)["train/loss"][: len(first)] == first
@@ -157,14 +157,14 @@ def plain_lab(hub, person, folder):
             server.terminate()
 
 
-def test_without_our_extension_the_widget_draws_the_same_chart(people, hub, page, tmp_path):
-    person = people()
+def test_without_our_extension_the_widget_draws_the_same_chart(newcomer, hub, page, tmp_path):
+    person, _ = newcomer
     (tmp_path / "shapes.zip").write_bytes(images_zip())
     with plain_lab(hub, person, tmp_path) as address:
         page.goto(address)
         notebook = Notebook(page)
         expect(page.locator('.lm-TabBar-tab[data-id="retinue-panel"]')).to_have_count(0)
-        job = train(notebook, f"Widget of {person.name}", points=1500, rate=150)
+        job = train(notebook, "Widget", points=1500, rate=150)
         first = notebook.points(300)["train/loss"]
         notebook.points(2 * len(first) + 300)
         notebook.run(f'import retinue; retinue.LiveChart("{job}")')
