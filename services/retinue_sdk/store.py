@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retinue_sdk.dataset import blob_file, read_classes, version_folder
+from retinue_sdk.dataset import blob_files, read_classes, version_folder
 from retinue_sdk.disk import full_disk
 from retinue_sdk.errors import DataError
 from retinue_sdk.schema import DatasetManifest, Task
@@ -73,7 +73,7 @@ def load_version(dataset: DatasetManifest, roots: Sequence[Path] | None = None) 
             hint="Import the dataset again.",
             where=str(folder),
         )
-    paths = [blob_file(dataset, blob, roots) for blob in table.images["blob"]]
+    paths = blob_files(dataset, list(table.images["blob"]), roots)
     for key, path in zip(table.images["key"], paths, strict=True):
         if not path.is_file():
             raise DataError(

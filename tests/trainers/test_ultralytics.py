@@ -135,7 +135,7 @@ def test_detection_view(shapes, tmp_path) -> None:
     }
     written = 0
     for image in (tmp_path / "view" / "images" / "train").iterdir():
-        assert image.is_symlink()
+        assert image.stat().st_nlink > 1 or image.is_symlink()
         assert image.resolve().is_relative_to(tmp_path / "shapes")
         label = tmp_path / "view" / "labels" / "train" / f"{image.stem}.txt"
         source = tmp_path / "shapes" / "labels" / "train" / f"{image.resolve().stem}.txt"
