@@ -134,11 +134,11 @@ def test_detection_view(shapes, tmp_path) -> None:
         "names": dict(enumerate(view.classes)),
     }
     written = 0
+    originals = {path.stat().st_ino: path for path in (tmp_path / "shapes" / "images" / "train").iterdir()}
     for image in (tmp_path / "view" / "images" / "train").iterdir():
-        assert image.stat().st_nlink > 1 or image.is_symlink()
-        assert image.resolve().is_relative_to(tmp_path / "shapes")
+        original = originals[image.stat().st_ino]
         label = tmp_path / "view" / "labels" / "train" / f"{image.stem}.txt"
-        source = tmp_path / "shapes" / "labels" / "train" / f"{image.resolve().stem}.txt"
+        source = tmp_path / "shapes" / "labels" / "train" / f"{original.stem}.txt"
         ours, theirs = (np.loadtxt(f, ndmin=2) for f in (label, source))
         np.testing.assert_allclose(ours, theirs, atol=2e-6)
         written += len(ours)
