@@ -5,10 +5,11 @@ import React from 'react';
 
 import { toProblem } from './api';
 import { ParameterForm } from './form';
-import { useCatalogue, useDatasets, useParameters, useValidation } from './launchhooks';
+import { useCatalogue, useChosen, useDatasets, useParameters, useValidation } from './launchhooks';
 import { changed, parameterOf } from './params';
+import type { IParameterSchema } from './params';
 import { ModelPicker } from './picker';
-import type { Dataset, Job, JobCreate, ModelInfo, Problem } from './schema';
+import type { Dataset, Job, JobCreate, Problem } from './schema';
 import type { IUi } from './ui';
 import { ProblemView } from './ui';
 
@@ -47,15 +48,12 @@ function Launch({ ui, args, onStarted }: ILaunchProps): JSX.Element {
   // one that was chosen and then deleted is not replaced by another behind the person's back
   const dataset = datasetId ? datasets.find(d => d.id === datasetId) : datasets[0];
   const task = dataset?.versions[0].tasks[0];
-  const [chosen, setChosen] = React.useState<ModelInfo | null>(null);
   const [{ name, seed }, setNamed] = React.useState({ name: '', seed: 0 });
   const [failure, setFailure] = React.useState<Problem | null>(null);
   const catalogue = useCatalogue(ui, task, setFailure);
+  const [chosen, setChosen] = useChosen(catalogue, args);
   const parameters = useParameters(ui, chosen, task, setFailure);
   const { schema } = parameters;
-  const wanted = catalogue?.models.find(m => m.framework === args.framework && m.name === args.model);
-  React.useEffect(() => setChosen(before => before ?? wanted ?? null), [wanted]);
-
   const request = schema &&
     dataset && {
       name: name.trim() || null,
@@ -95,14 +93,28 @@ function Launch({ ui, args, onStarted }: ILaunchProps): JSX.Element {
         />
       )}
       <Foot ui={ui} projectId={dataset?.project_id} request={request} blocked={blocked} onStarted={onStarted}>
-        {problems
-          .filter(problem => schema && !parameterOf(problem, schema))
-          .map(problem => (
-            <ProblemView key={problem.code + problem.where} problem={problem} trans={ui.trans} />
-          ))}
+        {schema && <Elsewhere problems={problems} schema={schema} trans={ui.trans} />}
         {failure && <ProblemView problem={failure} trans={ui.trans} onDismiss={() => setFailure(null)} />}
       </Foot>
     </div>
+  );
+}
+
+interface IElsewhereProps {
+  problems: Problem[];
+  schema: IParameterSchema;
+  trans: IUi['trans'];
+}
+
+/** The problems that belong to no field. */
+function Elsewhere({ problems, schema, trans }: IElsewhereProps): JSX.Element {
+  const shown = problems.filter(problem => !parameterOf(problem, schema));
+  return (
+    <>
+      {shown.map(problem => (
+        <ProblemView key={problem.code + problem.where} problem={problem} trans={trans} />
+      ))}
+    </>
   );
 }
 

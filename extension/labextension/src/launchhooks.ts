@@ -56,6 +56,14 @@ export function useDatasets(ui: IUi): Dataset[] {
   return datasets;
 }
 
+/** The model chosen; at first the one that was asked for, once the catalogue has it. */
+export function useChosen(catalogue: Catalogue | null, asked: { framework?: string; model?: string }) {
+  const [chosen, setChosen] = React.useState<ModelInfo | null>(null);
+  const wanted = catalogue?.models.find(m => m.framework === asked.framework && m.name === asked.model);
+  React.useEffect(() => setChosen(before => before ?? wanted ?? null), [wanted]);
+  return [chosen, setChosen] as const;
+}
+
 export interface IParameters {
   schema: IParameterSchema | null;
   values: Values;
