@@ -43,6 +43,10 @@ class RetinueError(Exception):
         place = f" ({self.problem.where})" if self.problem.where else ""
         return f"{self.problem.message}{place} {self.problem.hint} [{self.problem.code}]"
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in a cell instead of a traceback."""
+        return [str(self)]
+
 
 class BadRequestError(RetinueError):
     """The request itself is wrong."""

@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from IPython.testing.globalipapp import get_ipython
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.testing.globalipapp import start_ipython
 
 from retinue.magics import RetinueMagics
 from retinue.session import Session
@@ -50,8 +51,22 @@ def test_magics_answer_errors_with_one_line(no_session):
     assert "platform_not_configured" in repr(magics.train("timm/resnet10t digits", "epochs = 1"))
 
 
-def test_the_extension_registers_both_magics():
-    shell = get_ipython()
+@pytest.fixture(scope="module")
+def shell():
+    start_ipython()
+    return InteractiveShell.instance()
+
+
+def test_the_extension_registers_both_magics(shell):
     shell.run_line_magic("load_ext", "retinue")
     assert "retinue" in shell.magics_manager.magics["line"]
     assert "train" in shell.magics_manager.magics["cell"]
+
+
+def test_an_error_in_a_plain_cell_is_one_line_too(shell, monkeypatch, capsys):
+    monkeypatch.setattr(Session, "_current", None)
+    monkeypatch.delenv("RETINUE_URL", raising=False)
+    shell.run_cell("import retinue; retinue.connect('cells')")
+    said = capsys.readouterr()
+    assert "platform_not_configured" in said.out + said.err
+    assert "Traceback" not in said.out + said.err
