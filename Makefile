@@ -58,6 +58,7 @@ labextension: extension/retinue_lab/labextension/package.json
 SOURCES := $(wildcard extension/labextension/src/*) $(wildcard extension/labextension/style/*) extension/labextension/package.json
 extension/retinue_lab/labextension/package.json: $(SOURCES) $(VENV)/.installed
 	cd extension/labextension && npm install --silent --no-audit --no-fund && npm run --silent build:prod
+	cd extension && jupyter-builder develop --overwrite retinue_lab
 	touch $@
 
 chromium:
