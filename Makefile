@@ -54,11 +54,14 @@ $(VENV)/lib/node_modules/configurable-http-proxy/package.json: $(VENV)/.installe
 	npm install --silent --no-audit --no-fund --global --prefix $(VENV) configurable-http-proxy@5
 	touch $@
 
-labextension: extension/retinue_lab/labextension/package.json
+# built in the tree, and linked to where JupyterLab looks: an editable install brings no built files along
+labextension: $(VENV)/share/jupyter/labextensions/retinue/package.json
+$(VENV)/share/jupyter/labextensions/retinue/package.json: extension/retinue_lab/labextension/package.json
+	cd extension && jupyter-builder develop --overwrite retinue_lab
+
 SOURCES := $(wildcard extension/labextension/src/*) $(wildcard extension/labextension/style/*) extension/labextension/package.json
 extension/retinue_lab/labextension/package.json: $(SOURCES) $(VENV)/.installed
 	cd extension/labextension && npm install --silent --no-audit --no-fund && npm run --silent build:prod
-	cd extension && jupyter-builder develop --overwrite retinue_lab
 	touch $@
 
 chromium:
