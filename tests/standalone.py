@@ -213,7 +213,7 @@ def load(service: Service, where: str, recipe: dict[str, Any], kept: dict[str, A
     target = folder / Path(kept["path"]).name
     service.curl(f"{where}/artifacts/{kept['path']}", "-o", str(target))
     if service.framework == "huggingface":  # a folder comes as a tar
-        packed = target.rename(target.with_suffix(".tar"))
+        packed = target.rename(folder / "checkpoint.tar")
         subprocess.run(["tar", "-xf", packed, "-C", folder], check=True)
     else:
         assert hashlib.sha256(target.read_bytes()).hexdigest() == kept["sha256"], "other bytes than announced"

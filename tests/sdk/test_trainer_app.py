@@ -83,8 +83,8 @@ def test_ranges_and_folders(client, service):
     assert refused(client, "GET", f"{address}/checkpoints/last.bin", headers={"Range": "bytes=9999-"}).status == 416
     folder = client.request("GET", f"{address}/checkpoints")
     with tarfile.open(fileobj=io.BytesIO(folder.content)) as archive:
-        assert archive.getnames() == ["last.bin", "last.bin.manifest.json"]
-        assert archive.extractfile("last.bin").read() == b"points" * 100
+        assert archive.getnames() == ["checkpoints/last.bin", "checkpoints/last.bin.manifest.json"]
+        assert archive.extractfile("checkpoints/last.bin").read() == b"points" * 100
 
 
 @pytest.mark.parametrize(

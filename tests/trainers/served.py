@@ -105,7 +105,7 @@ class Job:
         """A folder artifact, downloaded as tar and unpacked."""
         with tarfile.open(fileobj=io.BytesIO(self.get(f"artifacts/{path}"))) as archive:
             archive.extractall(dest, filter="data")
-        return dest
+        return dest / Path(path).name
 
 
 def check_training(job: Job, epochs: int, steps: int) -> None:

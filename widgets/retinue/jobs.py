@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,7 +116,10 @@ class Artifact:
         self.row = (data.name, data.kind, data.size, data.sha256, "" if data.step is None else data.step)
 
     def download(self, folder: str | Path = ".") -> Path:
-        """Save it under its own name; returns the path. A half-written file never has that name."""
+        """Save it under its own name; returns the path. A half-written file never has that name.
+
+        What is a folder comes as tar and is unpacked.
+        """
         target = Path(folder) / Path(self.data.path).name
         part = target.with_name(target.name + ".part")
         with (
@@ -124,4 +128,9 @@ class Artifact:
         ):
             for piece in answer.iter_bytes():
                 file.write(piece)
-        return part.replace(target)
+        if answer.headers.get("Content-Type") != "application/x-tar":
+            return part.replace(target)
+        with tarfile.open(part) as archive:
+            archive.extractall(folder, filter="data")
+        part.unlink()
+        return target

@@ -95,7 +95,7 @@ def _tar(folder: Path) -> Iterator[bytes]:
     for file in sorted(folder.rglob("*")):
         if file.is_symlink() or not file.is_file():
             continue
-        info = tarfile.TarInfo(str(file.relative_to(folder)))
+        info = tarfile.TarInfo(str(file.relative_to(folder.parent)))  # unpacks into a folder of its name
         status = file.stat()
         info.size, info.mtime, info.mode = status.st_size, int(status.st_mtime), 0o644
         yield info.tobuf(tarfile.PAX_FORMAT)
