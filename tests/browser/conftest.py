@@ -132,13 +132,13 @@ def answered(lab, job):
     return {s["key"]: list(zip(s["seq"], s["step"], s["value"], strict=True)) for s in series}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hub(tmp_path_factory):
     with started(tmp_path_factory.mktemp("browser-hub")) as hub:
         yield hub
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -155,7 +155,7 @@ def fill(page, url, **fields):
     page.wait_for_load_state()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def newcomer(hub, chromium):
     """Someone who has signed up, was let in, logged in and got a server, all by hand; their browser's cookies too."""
     name = f"p{uuid.uuid4().hex[:8]}"
