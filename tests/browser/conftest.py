@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-from tests.hub.conftest import PASSWORD, started
+from tests.conftest import PASSWORD, started
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [

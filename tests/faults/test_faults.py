@@ -2,16 +2,18 @@
 
 import pytest
 
+from tests.conftest import marks_of
 from tests.faults import campaign, ends
 from tests.faults.load import Load
-from tests.hub.conftest import marks_of
 
 pytestmark = [pytest.mark.hub, pytest.mark.faults, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
 def load(hub, tmp_path_factory):
-    return Load(hub.settings, hub.admin.token(), tmp_path_factory.mktemp("load"))
+    load = Load(hub.settings, hub.admin.token(), tmp_path_factory.mktemp("load"))
+    yield load
+    load.client.close()
 
 
 @pytest.mark.parametrize(("victim", "kills"), [("platform", 3), ("trainer points", 3), ("mlflow", 1)])

@@ -10,7 +10,7 @@ from hub_config.processes import belonging
 from hub_config.session import free_ports
 from hub_config.settings import HERE
 
-from tests.hub.conftest import marks_of
+from tests.conftest import marks_of
 
 
 @pytest.mark.hub

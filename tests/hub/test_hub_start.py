@@ -19,7 +19,7 @@ from hub_config.session import free_ports
 from hub_config.settings import HERE
 
 from retinue_sdk.errors import RetinueError
-from tests.hub.conftest import PASSWORD, marks_of, started
+from tests.conftest import PASSWORD, marks_of, started
 
 pytestmark = pytest.mark.hub
 

@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 
 from retinue_platform.app import create_app
 from retinue_platform.settings import Settings
-from tests.hub.conftest import PASSWORD
+from tests.conftest import PASSWORD
 from tests.hub.matrix import ACTORS, OPERATIONS, PUBLIC, RANK, expected
 from tests.hub.world import World
 

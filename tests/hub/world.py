@@ -10,7 +10,7 @@ from hub_config.person import wait_until
 from hub_config.processes import belonging
 from PIL import Image
 
-from tests.hub.conftest import marks_of
+from tests.conftest import marks_of
 from tests.hub.matrix import CHUNK
 
 ACCESS, READ, WRITE = "access:services!service=retinue", "custom:retinue:read", "custom:retinue:write"

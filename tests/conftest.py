@@ -1,4 +1,4 @@
-"""One real hub with everything embedded, started the way a person starts it, for all tests of this folder."""
+"""One real hub with everything embedded, started the way a person starts it, for all tests that need one."""
 
 import contextlib
 import os
@@ -19,7 +19,9 @@ PASSWORD = "stapler-battery-7"
 def settings_for(folder):
     """A hub of its own: fresh data, free ports."""
     port = free_ports(random.randrange(20_000, 31_000))
-    return HubSettings(data=folder / "data", port=port, extra_trainers={"points": "tests.trainers.points.service"})
+    return HubSettings(
+        data=folder / "data", port=port, slots=4, extra_trainers={"points": "tests.trainers.points.service"}
+    )
 
 
 def marks_of(settings):
@@ -29,7 +31,7 @@ def marks_of(settings):
 @contextlib.contextmanager
 def started(folder):
     """The hub, its output and its administrator."""
-    os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])  # where the points trainer is
+    os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])  # where the points trainer is
     output = folder / "output.txt"
     with output.open("w") as file, running_hub(settings_for(folder), file) as hub, hub.admin() as admin:
         yield SimpleNamespace(running=hub, admin=admin, settings=hub.settings, url=hub.url, output=output)
