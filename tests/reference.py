@@ -16,6 +16,8 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+from retinue_sdk.errors import RetinueError
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 SOURCES = ("services", "widgets/retinue", "extension/retinue_lab", "hub_config")
@@ -110,7 +112,7 @@ def errors_page() -> str:
 
 
 def _codes() -> Iterator[tuple[str, str, str, str]]:
-    classes = _error_classes()
+    classes = {cls.__name__: cls for cls in _error_classes()}
     for folder in SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):
             module = path.stem if path.stem != "__init__" else path.parent.name
@@ -121,28 +123,29 @@ def _codes() -> Iterator[tuple[str, str, str, str]]:
                     if isinstance(given.get("code"), str) and (
                         name in classes or "hint" in given or "severity" in given
                     ):
-                        own = classes.get(name, ("", "", ""))
-                        yield given["code"], str(given.get("status", own[1])), str(given.get("hint") or own[2]), module
-    for code, status, hint in classes.values():
-        if code:
-            yield code, status, hint, "errors"
+                        own = classes.get(name)
+                        status = given.get("status", own.status if own else "")
+                        yield given["code"], str(status), str(given.get("hint") or (own.hint if own else "")), module
+    for cls in _error_classes():
+        yield cls.code, str(cls.status), cls.hint, cls.__module__.rpartition(".")[2]
 
 
-def _error_classes() -> dict[str, tuple[str, str, str]]:
-    from retinue_sdk.errors import RetinueError
-
-    for folder, package in (("services/retinue_platform", "retinue_platform"), ("services/retinue_sdk", "retinue_sdk")):
+def _error_classes() -> list[type[RetinueError]]:
+    """Every error class of ours, whatever else the calling process has imported or defined."""
+    packages = ("services/retinue_platform", "services/retinue_sdk", "extension/retinue_lab", "widgets/retinue")
+    for folder in packages:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            if "RetinueError" in path.read_text() and "migrations" not in path.parts and path.stem != "__main__":
-                dotted = path.relative_to(ROOT / folder).with_suffix("").parts
-                importlib.import_module(".".join([package, *dotted]).removesuffix(".__init__"))
+            if "Error):" in path.read_text() and path.stem != "__main__":
+                dotted = path.relative_to((ROOT / folder).parent).with_suffix("").parts
+                importlib.import_module(".".join(dotted).removesuffix(".__init__"))
 
     def below(cls: type[RetinueError]) -> Iterator[type[RetinueError]]:
         yield cls
         for child in cls.__subclasses__():
             yield from below(child)
 
-    return {cls.__name__: (cls.code, str(cls.status), cls.hint) for cls in below(RetinueError)}
+    ours = {Path(folder).name for folder in packages}
+    return [cls for cls in below(RetinueError) if cls.__module__.partition(".")[0] in ours]
 
 
 def api_page() -> str:
