@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from retinue_sdk.folders import ClassFolders, class_folders
-from retinue_sdk.table import AnnotationTable
+
+if TYPE_CHECKING:
+    from retinue_sdk.table import AnnotationTable
 
 Example = tuple[torch.Tensor, int]
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from retinue_sdk import split
 from retinue_sdk.dataset import link
 from retinue_sdk.errors import DataError
-from retinue_sdk.table import AnnotationTable
+
+if TYPE_CHECKING:
+    from retinue_sdk.table import AnnotationTable
 
 SPLITS = ("train", "val")
 SPLIT_SEED = 0  # not the job's seed: runs with other seeds must stay comparable
@@ -36,6 +38,8 @@ class ClassFolders:
 
 def class_folders(table: AnnotationTable, dest: Path) -> ClassFolders:
     """Lay the labelled train and val images of `table` out under `dest`."""
+    from retinue_sdk import split  # noqa: PLC0415 - pandas costs 0.4 s; a script that only reads the folders does without
+
     table, _ = split.ensure(table, SPLIT_SEED)
     labels = table.labels()
     counts = {}

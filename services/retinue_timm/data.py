@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from timm.data import create_dataset, create_loader
 
 from retinue_sdk.folders import ClassFolders, class_folders
 from retinue_sdk.run import Run
-from retinue_sdk.table import AnnotationTable
+
+if TYPE_CHECKING:
+    from retinue_sdk.table import AnnotationTable
 
 IMAGES = ".png;.jpg;.jpeg;.jpe;.jfif;.mpo;.bmp;.dib;.webp;.tif;.tiff;.gif;.ppm;.pgm;.pbm;.pnm"
 POLICIES = {"none": None, "randaugment": "rand-m7-mstd0.5", "augmix": "augmix-m3-w3", "trivialaugment": "3a"}
