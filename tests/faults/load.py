@@ -59,14 +59,14 @@ class Load:
             else:
                 return answer
 
-    def wait(self, job: dict[str, Any], *statuses: str, timeout: float = 300) -> dict[str, Any]:
-        """The job, once it has one of these statuses, by default once it is over."""
+    def wait(self, job: dict[str, Any], *statuses: str, timeout: float = 300, every: float = 0.1) -> dict[str, Any]:
+        """The job, once it has one of these statuses, by default once it is over; asked for every so many seconds."""
         deadline = time.monotonic() + timeout
         wanted = set(statuses) or OVER
         while (now := self.get(job))["status"] not in wanted:
             assert time.monotonic() < deadline, f"after {timeout} s: {now['status']} {now['message']}"
             assert now["status"] not in OVER, f"{now['status']}: {now['message']}"
-            time.sleep(0.1)
+            time.sleep(every)
         return now
 
     def wait_points(self, job: dict[str, Any], timeout: float = 120) -> None:
