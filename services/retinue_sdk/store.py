@@ -65,7 +65,9 @@ def load_version(dataset: DatasetManifest, roots: Sequence[Path] | None = None) 
     folder = version_folder(dataset, roots)
     content = read_classes(folder)
     classes = content["classes"]
-    table = AnnotationTable.from_parquet(folder, [c["name"] for c in classes], [c["id"] for c in classes])
+    table = AnnotationTable.from_parquet(
+        folder, [c["name"] for c in classes], [c["id"] for c in classes], [c.get("attributes", {}) for c in classes]
+    )
     if content_digest(table) != dataset.digest:
         raise DataError(
             "The version's content is not what its digest says.",
@@ -90,13 +92,16 @@ def content_digest(table: AnnotationTable) -> str:
     digest = hashlib.sha256(b"retinue dataset 1\n")
     parts: list[Any] = [table.classes, table.class_ids]
     parts += [table.images[name].tolist() for name in ("key", "blob", "width", "height", "split", "group")]
+    # what few datasets have is left out where it is empty: digests made before it existed stay as they are
+    parts += [table.class_attributes] if any(table.class_attributes) else []
+    parts += [table.images["attributes"].tolist()] if (table.images["attributes"] != "").any() else []
     arrays = [table.annotations[name].to_numpy() for name in ("image", "class_id")]
     for name in ("kind", "attributes"):  # few different texts: each once, then their numbers
         numbers, texts = pd.factorize(table.annotations[name])
         parts.append(list(texts))
         arrays.append(numbers)
     for part in parts:
-        digest.update(json.dumps(part, separators=(",", ":")).encode() + b"\n")
+        digest.update(json.dumps(part, separators=(",", ":"), sort_keys=True).encode() + b"\n")
     for array in arrays:
         digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
     values, offsets = table.coordinates()
@@ -210,7 +215,10 @@ def _make_version(table: AnnotationTable, digest: str, made: Path, target: Path)
     blobs = {Path(path) for path in table.images["path"]}
     content: dict[str, Any] = {
         "digest": digest,
-        "classes": [{"id": i, "name": n} for i, n in zip(table.class_ids, table.classes, strict=True)],
+        "classes": [
+            {"id": i, "name": n, **({"attributes": a} if a else {})}
+            for i, n, a in zip(table.class_ids, table.classes, table.class_attributes, strict=True)
+        ],
         "tasks": [str(task) for task in table.tasks],
         "kinds": sorted(table.annotations["kind"].unique()),
         "images": len(table),

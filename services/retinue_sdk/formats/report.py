@@ -68,6 +68,12 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "box_incomplete": (ERROR, "An object lacks its name or one of its four numbers.", "Complete or remove the object."),
     "box_outside_image": (WARNING, "A box reaches over the border of its image by more than a pixel.", "Check whether it belongs to another image."),
     # what a format cannot hold (losses of `write`)
+    "loss_shape": (WARNING, "Shapes were written as simpler ones.", "Choose a format that holds them."),
+    "loss_form": (WARNING, "Shapes were written as others that cover the same.", "Nothing to do; only their kind is another."),
+    "loss_image_attributes": (WARNING, "Attributes of images cannot be written in this format.", "Choose NDJSON to keep everything."),
+    "loss_class_attributes": (WARNING, "Attributes of classes, such as a skeleton, cannot be written in this format.", "Choose NDJSON to keep everything."),
+    "loss_group": (WARNING, "Groups of images cannot be written in this format.", "Choose NDJSON to keep everything."),
+    "loss_splits": (WARNING, "Splits cannot be written in this format.", "Choose a format that holds them."),
     "loss_boxes": (WARNING, "Boxes and other shapes cannot be written in this format.", "Choose a detection format."),
     "loss_kind": (WARNING, "Annotations of this kind cannot be written in this format.", "Choose a format that holds them."),
     "loss_image": (WARNING, "An image without a class cannot be written in this format.", "Give it a class."),

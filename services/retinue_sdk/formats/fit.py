@@ -1,0 +1,160 @@
+"""What a format can hold, and what of a table it cannot: every writer begins with `fit`, so that no loss goes unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from retinue_sdk import geometry, raster
+from retinue_sdk.formats.report import Report
+from retinue_sdk.geometry import Floats, Ints
+from retinue_sdk.table import AnnotationTable
+
+Shape = Callable[[AnnotationTable, Ints], list[Floats]]
+
+
+@dataclass(frozen=True)
+class Holds:
+    """What a format has a place for."""
+
+    kinds: tuple[str, ...]  # in the order in which other kinds are written as them
+    attributes: bool = False
+    image_attributes: bool = False
+    class_attributes: bool = False
+    class_ids: bool = False  # ids with gaps
+    groups: bool = False
+    splits: bool = True
+    unsplit: bool = True  # images without a split, beside others that have one or not
+
+
+def fit(table: AnnotationTable, holds: Holds, name: str) -> tuple[AnnotationTable, Report]:
+    """The table as the format called `name` can hold it, and a report of all that it cannot."""
+    report = Report()
+    table = _fit_kinds(table, holds.kinds, name, report)
+    rows, images = table.annotations, table.images
+
+    def lose(code: str, lost: npt.NDArray[np.bool_], held: bool) -> None:
+        if not held and (count := int(lost.sum())):
+            report.add(code, name, count=count)
+
+    lose("loss_attributes", (rows["attributes"] != "").to_numpy(), holds.attributes)
+    lose("loss_image_attributes", (images["attributes"] != "").to_numpy(), holds.image_attributes)
+    lose("loss_class_attributes", np.array([bool(a) for a in table.class_attributes], dtype=bool), holds.class_attributes)
+    lose("loss_group", (images["group"] != "").to_numpy(), holds.groups)
+    lose("loss_splits", (images["split"] != "").to_numpy(), holds.splits)
+    lose("loss_split", (images["split"] == "").to_numpy(), holds.unsplit)
+    if not holds.class_ids and table.class_ids != list(range(len(table.classes))):
+        report.add("loss_class_ids", name)
+    return table, report
+
+
+def _fit_kinds(table: AnnotationTable, held: tuple[str, ...], name: str, report: Report) -> AnnotationTable:
+    """Write annotations of other kinds as one that is held, where one can stand for it; leave the rest out."""
+    kinds = table.annotations["kind"].to_numpy(dtype=object)
+    for kind in sorted(set(kinds) - set(held)):
+        rows = np.flatnonzero(kinds == kind).astype(np.int64)
+        target = next((t for t in held if (kind, t) in WAYS), None)
+        if target is None:
+            report.add("loss_kind", name, kind, count=len(rows))
+            continue
+        code, make = WAYS[kind, target]
+        report.add(code, name, f"{kind} as {target}", count=len(rows))
+        table = _reshape(table, rows, target, make(table, rows))
+    left = np.isin(table.annotations["kind"].to_numpy(dtype=object), held)
+    return table if left.all() else table.keep(left)
+
+
+def _reshape(table: AnnotationTable, rows: Ints, kind: str, shapes: list[Floats]) -> AnnotationTable:
+    """These annotations with another kind and geometry. A shape without any point is dropped: it covered nothing."""
+    order = np.arange(len(table.annotations))
+    order[rows] = len(order) + np.arange(len(rows))
+    column = pa.concat_arrays([table.geometry, geometry.column(shapes)]).take(pa.array(order))
+    kinds = table.annotations["kind"].to_numpy(dtype=object).copy()
+    kinds[rows] = kind
+    changed = replace(table, annotations=table.annotations.assign(kind=kinds), geometry=column)
+    empty = np.zeros(len(order), dtype=bool)
+    if kind != "box":
+        empty[rows] = [len(shape) == 0 for shape in shapes]
+    return changed.keep(~empty) if empty.any() else changed
+
+
+def _nothing(_: AnnotationTable, rows: Ints) -> list[Floats]:
+    return [np.empty(0)] * len(rows)
+
+
+def _corners(table: AnnotationTable, rows: Ints) -> list[Floats]:
+    return list(geometry.corners(table.boxes[rows]))
+
+
+def _same(table: AnnotationTable, rows: Ints) -> list[Floats]:
+    values, offsets = table.coordinates()
+    return [values[offsets[row] : offsets[row + 1]] for row in rows]
+
+
+def _least_rectangles(table: AnnotationTable, rows: Ints) -> list[Floats]:
+    return [geometry.least_rectangle(shape.reshape(-1, 2)) for shape in _same(table, rows)]
+
+
+def _no_points(_: AnnotationTable, rows: Ints) -> list[Floats]:
+    return [np.zeros(3)] * len(rows)  # one point that is not labelled; a writer that needs more adds them
+
+
+def _outlines(table: AnnotationTable, rows: Ints) -> list[Floats]:
+    return [raster.outline(mask) for mask in _masks(table, rows)]
+
+
+def _rectangles_of_masks(table: AnnotationTable, rows: Ints) -> list[Floats]:
+    outlines = _outlines(table, rows)
+    return [geometry.least_rectangle(shape.reshape(-1, 2)) if len(shape) else shape for shape in outlines]
+
+
+def _masks(table: AnnotationTable, rows: Ints) -> list[raster.Mask]:
+    sizes = _sizes(table, rows)
+    return [raster.decode(runs, *size) for runs, size in zip(_same(table, rows), sizes, strict=True)]
+
+
+def _filled(table: AnnotationTable, rows: Ints) -> list[Floats]:
+    return _runs(_same(table, rows), _sizes(table, rows))
+
+
+def _filled_boxes(table: AnnotationTable, rows: Ints) -> list[Floats]:
+    return _runs(_corners(table, rows), _sizes(table, rows))
+
+
+def _runs(polygons: list[Floats], sizes: list[tuple[int, int]]) -> list[Floats]:
+    return [raster.encode(raster.fill(p, *size)).astype(np.float64) for p, size in zip(polygons, sizes, strict=True)]
+
+
+def _sizes(table: AnnotationTable, rows: Ints) -> list[tuple[int, int]]:
+    owners = table.annotations["image"].to_numpy()[rows]
+    sizes = table.images[["width", "height"]].to_numpy()[owners]
+    return [(int(width), int(height)) for width, height in sizes]
+
+
+# how one kind is written as another, and whether that loses something or only looks different
+WAYS: dict[tuple[str, str], tuple[str, Shape]] = {
+    ("polygon", "box"): ("loss_shape", _nothing),
+    ("mask", "box"): ("loss_shape", _nothing),
+    ("obb", "box"): ("loss_shape", _nothing),
+    ("keypoints", "box"): ("loss_shape", _nothing),
+    ("box", "polygon"): ("loss_form", _corners),
+    ("obb", "polygon"): ("loss_form", _same),
+    ("mask", "polygon"): ("loss_form", _outlines),
+    ("keypoints", "polygon"): ("loss_shape", _corners),
+    ("box", "obb"): ("loss_form", _corners),
+    ("polygon", "obb"): ("loss_shape", _least_rectangles),
+    ("mask", "obb"): ("loss_shape", _rectangles_of_masks),
+    ("keypoints", "obb"): ("loss_shape", _corners),
+    ("box", "mask"): ("loss_shape", _filled_boxes),
+    ("obb", "mask"): ("loss_shape", _filled),
+    ("polygon", "mask"): ("loss_shape", _filled),
+    ("keypoints", "mask"): ("loss_shape", _filled_boxes),
+    ("box", "keypoints"): ("loss_form", _no_points),
+    ("obb", "keypoints"): ("loss_shape", _no_points),
+    ("polygon", "keypoints"): ("loss_shape", _no_points),
+    ("mask", "keypoints"): ("loss_shape", _no_points),
+}
