@@ -60,6 +60,10 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "box_negative_size": (ERROR, "A box has a negative width or height.", "Swap its corners."),
     "box_zero_area": (WARNING, "A box has no area; it is kept out of training.", "Correct or remove it."),
     "label_duplicate": (WARNING, "A box is there twice.", "Remove one of them."),
+    # JSON, whatever the format
+    "json_invalid": (ERROR, "A file is no JSON that can be read.", "Correct it at the line named; write UTF-8, finite numbers and pairs of surrogates."),
+    "json_too_large": (ERROR, "A JSON file is too large.", "Split the dataset into parts."),
+    "json_key_duplicate": (ERROR, "A key of a JSON object is there twice.", "Keep one of them."),
     # Pascal VOC
     "xml_dtd_forbidden": (ERROR, "A file has a DTD or entities; they are not read.", "Remove the DOCTYPE and entities."),
     "xml_invalid": (ERROR, "A file is not well-formed XML.", "Correct it at the line named."),
