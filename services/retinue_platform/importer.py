@@ -58,14 +58,14 @@ def main() -> None:
     os.dup2(2, 1)  # a library that prints must not speak into the answers
     orders = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - a file descriptor
     order = json.loads(orders.readline())
-    threading.Thread(target=_end_with_input, daemon=True).start()
-    _limit(order["memory_bytes"], order["cpu_seconds"])
+    threading.Thread(target=end_with_input, daemon=True).start()
+    limit(order["memory_bytes"], order["cpu_seconds"])
     reporter = Reporter(answers)
     try:
         version = make_version(order, reporter)
         reporter.send({"version": version.model_dump(mode="json")})
     except Exception as error:  # noqa: BLE001 - the platform is told of every one, in the one shape
-        reporter.send({"problem": _problem(error, order).problem.model_dump(mode="json")})
+        reporter.send({"problem": problem_of(error, order).problem.model_dump(mode="json")})
 
 
 def make_version(order: dict[str, Any], reporter: Reporter) -> DatasetVersion:
@@ -100,39 +100,41 @@ def make_version(order: dict[str, Any], reporter: Reporter) -> DatasetVersion:
     )
 
 
-def _problem(error: Exception, order: dict[str, Any]) -> RetinueError:
+def problem_of(error: Exception, order: dict[str, Any]) -> RetinueError:
+    """What a person is told of an error in a worker."""
     if isinstance(error, RetinueError):
-        if error.problem.where == Path(order["upload"]).name:  # people know the file by its own name
+        if error.problem.where == Path(order.get("upload", "/")).name:  # people know the file by its own name
             error.problem = error.problem.model_copy(update={"where": order["filename"]})
         return error
     if isinstance(error, MemoryError):
         return DataError(
-            f"The import needs more than the {order['memory_bytes'] / 1024**3:.0f} GiB of memory it may use.",
+            f"This needs more than the {order['memory_bytes'] / 1024**3:.0f} GiB of memory it may use.",
             code="import_out_of_memory",
             hint="Send the data in several datasets, or ask your administrator to raise RETINUE_IMPORT_MEMORY_GB.",
         )
     traceback.print_exception(error, file=sys.stderr)
     return DataError(
-        "The import failed in a way nobody foresaw.",
+        "This failed in a way nobody foresaw.",
         code="import_failed",
         hint="Tell your administrator; the platform's log has the details.",
         where=order["folder"].rpartition("/")[2],
     )
 
 
-def _limit(memory_bytes: int, cpu_seconds: int) -> None:
-    for what, limit in (
+def limit(memory_bytes: int, cpu_seconds: int) -> None:
+    """Bound this process before it looks at strangers' files."""
+    for what, most in (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_CPU, cpu_seconds),
         (resource.RLIMIT_CORE, 0),
     ):
         _soft, hard = resource.getrlimit(what)
-        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)  # noqa: PLW2901 - the same limit, allowed
-        resource.setrlimit(what, (limit, limit))
+        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (allowed, allowed))
     os.nice(10)
 
 
-def _end_with_input() -> None:
+def end_with_input() -> None:
     """The platform holds the other end: when it dies, however, so do we."""
     while os.read(0, 4096):
         pass

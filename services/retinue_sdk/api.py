@@ -137,6 +137,14 @@ class DatasetVersion(Reply):
     created_by: str
 
 
+class DatasetFormat(Reply):
+    """A format that is installed; `writes` when datasets can be exported to it."""
+
+    name: str
+    title: str
+    writes: bool
+
+
 class DatasetStatus(StrEnum):
     """Life of an import."""
 

@@ -57,6 +57,9 @@ OPERATIONS = {
     "get_dataset": Operation(VIEWER, DATASET),
     "delete_dataset": Operation(EDITOR, DATASET),  # in use by a job: whoever may, hears that
     "get_dataset_version": Operation(VIEWER, DATASET, path={"number": "1"}),
+    "list_formats": Operation(USER),
+    "get_losses": Operation(VIEWER, DATASET, path={"number": "1"}, params={"format": "image_folder"}),
+    "get_archive": Operation(VIEWER, DATASET, path={"number": "1"}, params={"format": "image_folder"}),
     "create_job": Operation(EDITOR, PROJECT, body={**JOB, "dataset_id": "{dataset_id}"}),
     "validate_job": Operation(EDITOR, PROJECT, body={**JOB, "dataset_id": "{dataset_id}"}),
     "list_jobs": Operation(VIEWER, PROJECT),

@@ -1,7 +1,7 @@
 """Dataset formats: one file of pure functions each, found through the entry point group `retinue.formats`.
 
-A format is a module with NAME, TITLE, `read(path) -> (table, problems)`, `write(table, path) -> losses` and
-`sniff(path) -> confidence between 0 and 1`. A package outside this tree adds one by naming it in that group.
+A format is a module with NAME, TITLE, `read(path) -> (table, problems)`, `write(table, path) -> losses` (unless it is
+import only) and `sniff(path) -> confidence between 0 and 1`. A package outside this tree adds one by naming it in that group.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Protocol, cast
 
 from retinue_sdk.api import Finding
 from retinue_sdk.errors import DataError
+from retinue_sdk.formats.files import Place
 from retinue_sdk.table import AnnotationTable
 
 GROUP = "retinue.formats"
@@ -30,8 +31,8 @@ class Format(Protocol):
         """Read the dataset in this folder, with all there is to say about it."""
         ...
 
-    def write(self, table: AnnotationTable, path: Path) -> list[Finding]:
-        """Write the dataset into this folder; the answer is what the format cannot hold."""
+    def write(self, table: AnnotationTable, path: Path, place: Place = ...) -> list[Finding]:
+        """Write the dataset into this folder, images by `place`; the answer is what the format cannot hold."""
         ...
 
     def sniff(self, path: Path) -> float:
@@ -59,6 +60,15 @@ def get(name: str) -> Format:
             f"There is no format {name!r}.", code="format_unknown", hint=f"Known formats: {', '.join(formats)}."
         )
     return formats[name]
+
+
+def writer(name: str) -> Format:
+    """The format of this name, which can be exported to."""
+    form = get(name)
+    if not hasattr(form, "write"):
+        names = ", ".join(n for n, f in all_formats().items() if hasattr(f, "write"))
+        raise DataError(f"{form.TITLE} can be imported only.", code="format_import_only", hint=f"Export to {names}.")
+    return form
 
 
 def detect(path: Path) -> tuple[str, dict[str, float]]:
