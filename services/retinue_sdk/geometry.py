@@ -1,12 +1,12 @@
 """What the geometry of an annotation means, kind by kind, and the shapes that follow from it.
 
-    class, box   nothing; a box is its x1, y1, x2, y2
-    value        one number
-    polygon      x, y of each corner in pixels; rings of one polygon are separated by a pair of NaN, and fill by even-odd
-    obb          x, y of four corners in order
-    keypoints    x, y, visibility (0 not labelled, 1 hidden, 2 visible) of each point
-    mask         run lengths by column, from the top left, beginning with background, as COCO counts them; their sum is
-                 width x height of the image
+class, box   nothing; a box is its x1, y1, x2, y2
+value        one number
+polygon      x, y of each corner in pixels; rings of one polygon are separated by a pair of NaN, and fill by even-odd
+obb          x, y of four corners in order
+keypoints    x, y, visibility (0 not labelled, 1 hidden, 2 visible) of each point
+mask         run lengths by column, from the top left, beginning with background, as COCO counts them; their sum is
+             width x height of the image
 """
 
 from __future__ import annotations
@@ -70,6 +70,19 @@ def corners(boxes: Floats) -> Floats:
     """(n, 8): the four corners of boxes, clockwise from the top left."""
     x1, y1, x2, y2 = boxes.T
     return np.column_stack([x1, y1, x2, y1, x2, y2, x1, y2])
+
+
+def turn(points: npt.ArrayLike, degrees: float, around: tuple[float, float]) -> Floats:
+    """Points (n, 2) turned clockwise, as one sees it where y grows downwards."""
+    angle = np.deg2rad(degrees)
+    matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return (np.asarray(points, dtype=np.float64).reshape(-1, 2) - around) @ matrix + around
+
+
+def ellipse(middle: tuple[float, float], radii: tuple[float, float], degrees: float = 0.0, count: int = 64) -> Floats:
+    """(count, 2): corners on an ellipse, turned clockwise."""
+    angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    return turn(np.column_stack([np.cos(angles), np.sin(angles)]) * radii + middle, degrees, middle)
 
 
 def least_rectangle(points: Floats) -> Floats:

@@ -6,6 +6,8 @@ outline filled again is the very mask it came from.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +24,46 @@ def encode(mask: Mask) -> Ints:
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     runs = np.diff(np.concatenate([[0], changes, [len(flat)]]))
     return np.concatenate([[0], runs]) if len(flat) and flat[0] else runs
+
+
+def encode_each(labels: npt.NDArray[Any]) -> dict[int, Ints]:
+    """Run lengths of each value in an array (height, width), in one pass: what `encode(labels == value)` gives."""
+    flat = labels.reshape(-1, order="F")
+    if not len(flat):
+        return {}
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    ends = np.append(starts[1:], len(flat))
+    order = np.argsort(flat[starts], kind="stable")
+    values, firsts = np.unique(flat[starts][order], return_index=True)
+    groups = np.split(order, firsts[1:])
+    return {int(v): _runs(starts[g], ends[g], len(flat)) for v, g in zip(values, groups, strict=True)}
+
+
+def encode_part(part: Mask, left: int, top: int, width: int, height: int) -> Ints:
+    """Run lengths of an image's mask that is `part` from (left, top) on and background elsewhere, without unpacking it."""
+    edges = np.diff(np.pad(part, ((1, 1), (0, 0))).astype(np.int8), axis=0).T
+    offset = left * height + top
+    column, row = np.nonzero(edges == 1)
+    starts = offset + column * height + row
+    column, row = np.nonzero(edges == -1)
+    ends = offset + column * height + row
+    if part.shape[0] == height and len(starts):  # runs over the end of a column are one
+        apart = starts[1:] != ends[:-1]
+        starts, ends = starts[np.append(True, apart)], ends[np.append(apart, True)]
+    return _runs(starts, ends, width * height)
+
+
+def _runs(starts: Ints, ends: Ints, size: int) -> Ints:
+    """Run lengths of foreground from each start to before its end."""
+    bounds = np.column_stack([starts, ends]).reshape(-1)
+    runs = np.diff(np.concatenate([[0], bounds, [size]]))
+    return runs[:-1] if len(runs) > 1 and runs[-1] == 0 else runs
+
+
+def decode_part(runs: npt.ArrayLike, width: int, height: int) -> tuple[Mask, int, int]:
+    """The part of a mask that holds all its foreground, and its left and top; without pixels for an empty mask."""
+    x1, y1, x2, y2 = map(int, box_of_runs(runs, height))
+    return decode(runs, width, height)[y1:y2, x1:x2], x1, y1
 
 
 def decode(runs: npt.ArrayLike, width: int, height: int) -> Mask:
@@ -123,7 +165,7 @@ def outline(mask: Mask) -> Floats:
     add(*np.nonzero(inside & ~padded[1:-1, 2:]), (1, 0), (1, 1))
     add(*np.nonzero(inside & ~padded[2:, 1:-1]), (1, 1), (0, 1))
     add(*np.nonzero(inside & ~padded[1:-1, :-2]), (0, 1), (0, 0))
-    return join_rings([_ring(following) for _ in iter(lambda: bool(following), False)])  # noqa: FBT003
+    return join_rings([_ring(following) for _ in iter(lambda: bool(following), False)])
 
 
 def _ring(following: dict[tuple[int, int], list[tuple[int, int]]]) -> Floats:

@@ -29,12 +29,14 @@ class Holds:
     groups: bool = False
     splits: bool = True
     unsplit: bool = True  # images without a split, beside others that have one or not
+    rings: bool = True  # polygons of several rings; where masks are held, they are written as such
 
 
 def fit(table: AnnotationTable, holds: Holds, name: str) -> tuple[AnnotationTable, Report]:
     """The table as the format called `name` can hold it, and a report of all that it cannot."""
     report = Report()
     table = _fit_kinds(table, holds.kinds, name, report)
+    table = table if holds.rings else _fit_rings(table, name, report)
     rows, images = table.annotations, table.images
 
     def lose(code: str, lost: npt.NDArray[np.bool_], held: bool) -> None:
@@ -43,7 +45,9 @@ def fit(table: AnnotationTable, holds: Holds, name: str) -> tuple[AnnotationTabl
 
     lose("loss_attributes", (rows["attributes"] != "").to_numpy(), holds.attributes)
     lose("loss_image_attributes", (images["attributes"] != "").to_numpy(), holds.image_attributes)
-    lose("loss_class_attributes", np.array([bool(a) for a in table.class_attributes], dtype=bool), holds.class_attributes)
+    lose(
+        "loss_class_attributes", np.array([bool(a) for a in table.class_attributes], dtype=bool), holds.class_attributes
+    )
     lose("loss_group", (images["group"] != "").to_numpy(), holds.groups)
     lose("loss_splits", (images["split"] != "").to_numpy(), holds.splits)
     lose("loss_split", (images["split"] == "").to_numpy(), holds.unsplit)
@@ -68,18 +72,42 @@ def _fit_kinds(table: AnnotationTable, held: tuple[str, ...], name: str, report:
     return table if left.all() else table.keep(left)
 
 
+def _fit_rings(table: AnnotationTable, name: str, report: Report) -> AnnotationTable:
+    """Write polygons of several rings as masks, which cover the same pixels."""
+    rows = np.flatnonzero(table.annotations["kind"].to_numpy(dtype=object) == "polygon").astype(np.int64)
+    rows = rows[[bool(np.isnan(shape).any()) for shape in _same(table, rows)]]
+    if not len(rows):
+        return table
+    report.add("loss_form", name, "polygon of several rings as mask", count=len(rows))
+    return _reshape(table, rows, "mask", _filled(table, rows))
+
+
 def _reshape(table: AnnotationTable, rows: Ints, kind: str, shapes: list[Floats]) -> AnnotationTable:
-    """These annotations with another kind and geometry. A shape without any point is dropped: it covered nothing."""
+    """These annotations with another kind, geometry and box. A shape without any point is dropped: it covered nothing."""
     order = np.arange(len(table.annotations))
     order[rows] = len(order) + np.arange(len(rows))
     column = pa.concat_arrays([table.geometry, geometry.column(shapes)]).take(pa.array(order))
     kinds = table.annotations["kind"].to_numpy(dtype=object).copy()
     kinds[rows] = kind
-    changed = replace(table, annotations=table.annotations.assign(kind=kinds), geometry=column)
+    boxes = table.boxes.copy()
+    boxes[rows] = _boxes_around(table, rows, kind, shapes)
+    columns = dict(zip(("x1", "y1", "x2", "y2"), boxes.T, strict=True))
+    changed = replace(table, annotations=table.annotations.assign(kind=kinds, **columns), geometry=column)
     empty = np.zeros(len(order), dtype=bool)
     if kind != "box":
-        empty[rows] = [len(shape) == 0 for shape in shapes]
+        empty[rows] = [len(shape) < 2 for shape in shapes]  # a mask of one run is all background
     return changed.keep(~empty) if empty.any() else changed
+
+
+def _boxes_around(table: AnnotationTable, rows: Ints, kind: str, shapes: list[Floats]) -> Floats:
+    """The boxes of new shapes; keypoints keep the object's."""
+    if kind == "mask":
+        sizes = _sizes(table, rows)
+        boxes = [raster.box_of_runs(runs, height) for runs, (_, height) in zip(shapes, sizes, strict=True)]
+        return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    if kind in ("polygon", "obb"):
+        return geometry.hulls(np.concatenate([np.empty(0), *shapes]), np.array([len(shape) for shape in shapes]))
+    return table.boxes[rows]
 
 
 def _nothing(_: AnnotationTable, rows: Ints) -> list[Floats]:
