@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -28,7 +30,15 @@ SPLITS = {
     "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
-STRUCTURE = {"images", "labels", "annotations", "jpegimages", "imagesets"}
+STRUCTURE = {
+    "images", "labels", "annotations", "jpegimages", "imagesets", "masks", "leftimg8bit", "gtfine", "labeltxt",
+    "image_2", "label_2",
+}  # fmt: skip
+# what the decoders raise for files that are damaged on purpose
+UNREADABLE = (
+    OSError, ValueError, SyntaxError, UnidentifiedImageError, OverflowError, TypeError, IndexError, KeyError, EOFError,
+    struct.error, zlib.error,
+)  # fmt: skip
 
 Place = Callable[[Path, Path], None]
 
@@ -112,16 +122,7 @@ def _size(path: Path, key: str, report: Report) -> tuple[int, int] | None:
     except Image.DecompressionBombError:
         report.add("image_too_large", key)
         return None
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        UnidentifiedImageError,
-        OverflowError,
-        TypeError,
-        IndexError,
-        KeyError,
-    ) as error:
+    except UNREADABLE as error:
         report.add("image_unreadable", key, "" if isinstance(error, UnidentifiedImageError) else error)
         return None
     if width * height > MAX_PIXELS:

@@ -116,10 +116,11 @@ def read_config(path: Path, root: Path, report: Report) -> Config:
     content = load_yaml(path)
     for key in sorted(content.keys() - KNOWN):
         report.add("yaml_download_dropped" if key == "download" else "yaml_unknown_key", path.name, key)
-    names = _names(content, path.name, report)
+    names = read_names(content, path.name, report)
+    usable = check_class_names(list(names.values()), path.name, report)
     place = _Place(root, path.name, report)
     base = place.base(str(content.get("path") or ""))
-    config = Config(names)
+    config = Config(dict(zip(names, usable, strict=True)))
     for key in ("train", "val", "valid", "test"):
         value = content.get(key)
         entries = value if isinstance(value, list) else [value] if value else []
@@ -130,7 +131,8 @@ def read_config(path: Path, root: Path, report: Report) -> Config:
     return config
 
 
-def _names(content: dict[str, Any], where: str, report: Report) -> dict[int, str]:
+def read_names(content: dict[str, Any], where: str, report: Report) -> dict[int, str]:
+    """The name of each class id by `names` or `nc`, as they are written."""
     names = content.get("names")
     count = content.get("nc")
     if isinstance(names, dict):
@@ -155,7 +157,7 @@ def _names(content: dict[str, Any], where: str, report: Report) -> dict[int, str
         )
     if count is not None and _whole(count, "nc", where) != len(pairs):
         report.add("yaml_count_wrong", where, f"nc {count}, {len(pairs)} names")
-    return dict(zip(pairs, check_class_names(list(pairs.values()), where, report), strict=True))
+    return pairs
 
 
 def _text(value: Any) -> str:
