@@ -11,40 +11,34 @@ import numpy as np
 from retinue_sdk.api import Finding
 from retinue_sdk.formats import files
 from retinue_sdk.formats.report import Report
+from retinue_sdk.formats.voc_sets import read_sets
 from retinue_sdk.formats.voc_xml import VocFile, parse
 from retinue_sdk.table import AnnotationTable, make_table
 
 NAME = "pascal_voc"
 TITLE = "Pascal VOC"
-SETS = ("train", "val", "test")
 
 
 def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
     """Read a Pascal VOC dataset; boxes without area are kept and reported."""
     root, report = files.dataset_root(path), Report()
     listing = files.list_files(root)
-    images = {PurePosixPath(f).stem: f for f in listing if files.is_image(f) and _folder(f) != "annotations"}
-    documents = {PurePosixPath(f).stem: f for f in listing if f.lower().endswith(".xml")}
-    splits = _splits(root, listing, images, report)
-    parsed = {stem: parse(root / name, name, report) for stem, name in documents.items()}
-    for stem, name in documents.items():
-        if stem not in images:
-            report.add("label_without_image", name)
-    wanted = sorted(images[s] for s in images if not splits or s in splits)
-    for stem in sorted(images.keys() - splits.keys()) if splits else []:
-        report.add("image_unlisted", images[stem])
-    measured = files.measure(root, wanted, report)
-    stems = [PurePosixPath(key).stem for key in measured.key]
+    images = [f for f in listing if files.is_image(f) and _folder(f) != "annotations"]
+    splits = read_sets(root, listing, images, "main", report)
+    documents = _documents(listing, images, report)
+    measured = files.measure(root, sorted(splits), report)
     rows = _Rows()
-    for index, stem in enumerate(stems):
-        if stem in parsed:
-            rows.add(index, parsed[stem], (measured.width[index], measured.height[index]), report)
+    for index, key in enumerate(measured.key):
+        name = documents.get(key)
+        if name:
+            size = (measured.width[index], measured.height[index])
+            rows.add(index, parse(root / name, name, report), size, report)
         else:
-            report.add("image_without_label", measured.key[index])
+            report.add("image_without_label", key)
     classes = sorted(set(rows.name))
     position = {name: i for i, name in enumerate(classes)}
     table = make_table(
-        {**measured.columns(), "split": [splits.get(stem, "") for stem in stems]},
+        {**measured.columns(), "split": [splits[key] for key in measured.key]},
         {**rows.columns(), "class_id": [position[name] for name in rows.name]},
         files.check_class_names(classes, "Annotations", report),
     )
@@ -126,21 +120,32 @@ def _folder(name: str) -> str:
     return PurePosixPath(name).parent.name.lower()
 
 
-def _splits(root: Path, listing: list[str], images: dict[str, str], report: Report) -> dict[str, str]:
-    """The split of each image by the lists in ImageSets/Main; empty when there are none."""
-    splits: dict[str, str] = {}
-    for split in SETS:
-        name = next((f for f in listing if f.lower().endswith(f"imagesets/main/{split}.txt")), None)
-        lines = (root / name).read_text(encoding="utf-8-sig", errors="replace").splitlines() if name else []
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            stem = line.split()[0]
-            if stem not in images:
-                report.add("image_missing", f"{name}:{number}", line)
-            elif splits.setdefault(stem, split) != split:
-                report.add("split_overlap", f"{name}:{number}", f"{splits[stem]}, {split}")
-    return splits
+def _documents(listing: list[str], images: list[str], report: Report) -> dict[str, str]:
+    """The XML file of each image: beside it, in Annotations/ beside its folder, or the only one of its stem."""
+    present = {_place(name): name for name in listing if name.lower().endswith(".xml")}
+    stems: dict[str, str] = {}
+    for place, name in present.items():
+        stems[place.stem] = "" if place.stem in stems else name
+    found: dict[str, str] = {}
+    used: dict[str, str] = {}
+    for key in images:
+        path = PurePosixPath(key)
+        places = (path.with_suffix(".xml"), path.parent.parent / "annotations" / f"{path.stem}.xml")
+        name = next((present[place] for place in places if place in present), stems.get(path.stem, ""))
+        if name in used:
+            report.add("image_same_stem", key, used[name])
+        if name:
+            found[key], used[name] = name, key
+    for name in sorted(set(present.values()) - used.keys()):
+        report.add("label_without_image", name)
+    return found
+
+
+def _place(name: str) -> PurePosixPath:
+    """The path of an XML file, with its folder and suffix as they are usually written, in small letters."""
+    path = PurePosixPath(name)
+    folder = path.parent.parent / "annotations" if _folder(name) == "annotations" else path.parent
+    return folder / f"{path.stem}.xml"
 
 
 def _document(table: AnnotationTable, row: int, name: str, boxes: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
