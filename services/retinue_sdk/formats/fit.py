@@ -29,6 +29,7 @@ class Holds:
     groups: bool = False
     splits: bool = True
     unsplit: bool = True  # images without a split, beside others that have one or not
+    blank: str = " "  # what is written for a blank in the name of a class
     rings: bool = True  # polygons of several rings; where masks are held, they are written as such
 
 
@@ -53,7 +54,21 @@ def fit(table: AnnotationTable, holds: Holds, name: str) -> tuple[AnnotationTabl
     lose("loss_split", (images["split"] == "").to_numpy(), holds.unsplit)
     if not holds.class_ids and table.class_ids != list(range(len(table.classes))):
         report.add("loss_class_ids", name)
-    return table, report
+    return (table if holds.blank == " " else _without_blanks(table, holds.blank, name, report)), report
+
+
+def _without_blanks(table: AnnotationTable, blank: str, name: str, report: Report) -> AnnotationTable:
+    """Class names of one word each, for formats whose columns are divided by blanks."""
+    words = [blank.join(label.split()) or blank for label in table.classes]
+    taken = {word for word, label in zip(words, table.classes, strict=True) if word == label}
+    for index, label in enumerate(table.classes):
+        if words[index] == label:
+            continue
+        report.add("loss_class_names", name, label)
+        while words[index] in taken:
+            words[index] += f"{blank}{index}"
+        taken.add(words[index])
+    return replace(table, classes=words)
 
 
 def _fit_kinds(table: AnnotationTable, held: tuple[str, ...], name: str, report: Report) -> AnnotationTable:

@@ -64,6 +64,26 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "json_invalid": (ERROR, "A file is no JSON that can be read.", "Correct it at the line named; write UTF-8, finite numbers and pairs of surrogates."),
     "json_too_large": (ERROR, "A JSON file is too large.", "Split the dataset into parts."),
     "json_key_duplicate": (ERROR, "A key of a JSON object is there twice.", "Keep one of them."),
+    # masks of class numbers
+    "mask_unreadable": (ERROR, "A mask cannot be read.", "Replace the file; masks are PNG."),
+    "mask_not_index": (ERROR, "A mask has colours or transparency instead of one class number for each pixel.", "Save it as a PNG with one channel, greyscale or palette."),
+    "mask_size_mismatch": (ERROR, "A mask is not as large as its image.", "Scale the mask without interpolation."),
+    "mask_too_detailed": (ERROR, "A mask changes from class to class more than 10 million times; it is no mask of classes.", "Check that the file is a mask and no photograph."),
+    "mask_void": (WARNING, "Pixels of the number 255 (65535 in 16 bits) are void and were left out.", "Name the number among the classes if it means one."),
+    "classes_invalid": (ERROR, "An entry of a list of classes is no number with a name.", "Write each number once, with its name."),
+    # Cityscapes
+    "cityscapes_left_out": (WARNING, "Objects that are deleted, or that Cityscapes has no number for, were left out.", "Nothing to do."),
+    # DOTA and KITTI
+    "dota_columns": (ERROR, "A line does not have the ten columns of DOTA.", "Write x1 y1 x2 y2 x3 y3 x4 y4 class difficult."),
+    "kitti_columns": (ERROR, "A line does not have the 15 columns of KITTI, or 16 with a score.", "Write type, truncated, occluded, alpha, four of the box, seven of the position."),
+    "kitti_dont_care": (WARNING, "Regions marked DontCare were read as a class of their own.", "Leave the class out where it should not be learned."),
+    "obb_order": (WARNING, "The corners of an oriented box are not in order around it.", "Write them clockwise."),
+    # Open Images
+    "csv_invalid": (ERROR, "A CSV file cannot be read.", "Save it as UTF-8 with commas and closed quotes."),
+    "csv_columns": (ERROR, "A row does not have as many columns as the header.", "Correct the row."),
+    "csv_too_large": (ERROR, "A CSV file is too large.", "Split it into parts."),
+    "label_absent": (WARNING, "Labels that are verified to be absent (confidence 0) were left out.", "Nothing to do."),
+    "class_not_described": (WARNING, "A class has no name in the class-descriptions; it is called by its id.", "Add its line."),
     # Pascal VOC
     "xml_dtd_forbidden": (ERROR, "A file has a DTD or entities; they are not read.", "Remove the DOCTYPE and entities."),
     "xml_invalid": (ERROR, "A file is not well-formed XML.", "Correct it at the line named."),
@@ -77,6 +97,10 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "loss_image_attributes": (WARNING, "Attributes of images cannot be written in this format.", "Choose NDJSON to keep everything."),
     "loss_class_attributes": (WARNING, "Attributes of classes, such as a skeleton, cannot be written in this format.", "Choose NDJSON to keep everything."),
     "loss_group": (WARNING, "Groups of images cannot be written in this format.", "Choose NDJSON to keep everything."),
+    "loss_overlap": (WARNING, "Pixels that masks of two classes cover were written as the later one.", "Choose a format that holds masks one by one."),
+    "loss_objects": (WARNING, "Objects of one class in one image were written as one mask.", "Choose a format that holds masks one by one."),
+    "loss_background": (WARNING, "Pixels of no class were written as 255, void, because a class has the number 0.", "Nothing to do, if background should not be learned."),
+    "loss_class_names": (WARNING, "Blanks in the names of classes were replaced.", "Nothing to do, if the new names are fine."),
     "loss_splits": (WARNING, "Splits cannot be written in this format.", "Choose a format that holds them."),
     "loss_boxes": (WARNING, "Boxes and other shapes cannot be written in this format.", "Choose a detection format."),
     "loss_kind": (WARNING, "Annotations of this kind cannot be written in this format.", "Choose a format that holds them."),
