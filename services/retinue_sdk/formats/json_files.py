@@ -27,9 +27,7 @@ def load_json(path: Path, name: str, report: Report, max_bytes: int) -> Any | No
         report.add("json_too_large", name, f"{size} bytes, at most {max_bytes}")
         return None
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse, parse_float=_float)
-        _check(value, text)
+        value = parse(path.read_bytes().decode("utf-8-sig"))
     except _DuplicateKeyError as error:
         report.add("json_key_duplicate", name, error)
     except json.JSONDecodeError as error:
@@ -43,6 +41,13 @@ def load_json(path: Path, name: str, report: Report, max_bytes: int) -> Any | No
     else:
         return value
     return None
+
+
+def parse(text: str) -> Any:
+    """The object or array in a text. ValueError or RecursionError for anything that `load_json` refuses."""
+    value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse, parse_float=_float)
+    _check(value, text)
+    return value
 
 
 def finite(value: Any) -> float | None:
@@ -116,6 +121,8 @@ def _check(value: Any, text: str) -> None:
         raise ValueError("neither an object nor an array")  # noqa: TRY004 - the data is wrong, not the caller
     level = [value]
     for _ in range(MAX_DEPTH):
+        if not level:
+            break
         values = (child for parent in level for child in (parent.values() if isinstance(parent, dict) else parent))
         level = [child for child in values if isinstance(child, dict | list)]
     if level:
