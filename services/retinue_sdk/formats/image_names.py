@@ -20,12 +20,14 @@ class ImageNames:
 
     def find(self, name: str, *folders: str) -> str | None:
         """The image at this path below one of the folders, in this order; or else the one whose path ends most like it."""
-        name = name.replace("\\", "/")
-        for folder in folders:
-            key = os.path.normpath(f"{folder}/{name}".lstrip("/"))
-            if key in self._keys:
-                return key
-        return next((self._by_end[end] for end in _ends(name) if end in self._by_end), None)
+        exact = next(filter(None, (self.at(name, folder) for folder in folders)), None)
+        ends = _ends(name.replace("\\", "/"))
+        return exact or next((self._by_end[end] for end in ends if end in self._by_end), None)
+
+    def at(self, name: str, folder: str) -> str | None:
+        """The image at this path below a folder."""
+        key = os.path.normpath(f"{folder}/{name}".replace("\\", "/").lstrip("/"))
+        return key if key in self._keys else None
 
 
 def leads_outside(name: str) -> bool:

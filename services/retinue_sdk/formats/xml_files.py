@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from xml.sax import SAXException, SAXParseException, handler
+from xml.sax import SAXException, SAXParseException, handler, saxutils
 from xml.sax.xmlreader import AttributesImpl, Locator
 
 from defusedxml import DefusedXmlException, sax
@@ -11,6 +12,7 @@ from defusedxml import DefusedXmlException, sax
 from retinue_sdk.formats.report import Report
 
 MAX_DEPTH = 32
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # no XML can hold these
 
 
 class Reader(handler.ContentHandler):
@@ -68,3 +70,13 @@ def parse(path: Path, name: str, reader: Reader, report: Report, max_bytes: int)
         report.add("xml_invalid", f"{name}:{error.getLineNumber()}", error.getMessage())
     except (SAXException, ValueError, LookupError) as error:
         report.add("xml_invalid", f"{name}:{reader.line}", error)
+
+
+def escape(text: str) -> str:
+    """Text between tags."""
+    return saxutils.escape(_ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
+def quote(text: str) -> str:
+    """The value of an attribute, in double quotes."""
+    return saxutils.quoteattr(_ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", text), {'"': "&quot;"})
