@@ -12,7 +12,7 @@ from retinue_sdk import raster
 from retinue_sdk.formats.mask_files import MAX_CHANGES
 from retinue_sdk.formats.rows import Rows
 
-MAX_AREA = 1_000_000_000  # pixels of all parts of one image together; a few bytes may claim as many
+MAX_AREA = 4_000_000_000  # pixels of all parts of one image together; a few bytes may claim as many
 
 
 @dataclass
@@ -30,7 +30,7 @@ class PartMasks:
             return False
         area = self._area[image] = self._area.get(image, 0) + width * height
         if area > MAX_AREA:
-            self.rows.report.add("mask_too_detailed", where, f"{area} pixels")
+            self.rows.report.add("masks_too_large", where, f"{area} pixels")
         return area <= MAX_AREA
 
     def add(
@@ -46,9 +46,13 @@ class PartMasks:
     ) -> None:
         """A mask that is `part` from its left and top corner on."""
         where = f"{source}:{line}" if line else source
+        rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+        if len(rows):
+            part = part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            corner = (corner[0] + int(columns[0]), corner[1] + int(rows[0]))
         if np.count_nonzero(part[1:] != part[:-1]) > MAX_CHANGES:
             self.rows.report.add("mask_too_detailed", where)
-        elif not part.any():
+        elif not len(rows):
             self.rows.report.add("mask_empty", where, name)
         else:
             runs = raster.encode_part(part, *corner, *size)

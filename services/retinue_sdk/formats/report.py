@@ -130,7 +130,12 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "shape_approximated": (WARNING, "Circles and ellipses were read as polygons of 64 corners.", "Nothing to do."),
     "keypoints_too_many": (ERROR, "A class has more than 500 keypoints; those beyond were left out.", "Check the names of the points."),
     "mask_runs_wrong": (ERROR, "The run lengths of a mask do not make up its size.", "Export the mask again."),
+    "masks_too_large": (ERROR, "The masks of an image are for more than four billion pixels together.", "Draw polygons, or cut the image into tiles."),
     "mask_empty": (WARNING, "A mask without a pixel was left out.", "Nothing to do."),
+    "region_unlabelled": (WARNING, "A region has no label; it is called by the tool it was drawn with.", "Label it."),
+    "annotation_other": (WARNING, "A task has several annotations; the first that is not cancelled holds.", "Review them, or export one for each task."),
+    "predictions_ignored": (WARNING, "Predictions were not read.", "Accept them as annotations if they are right."),
+    "loss_points": (WARNING, "Points that are not labelled lost their place.", "Nothing to do."),
     "loss_box": (WARNING, "Boxes around keypoints cannot be written in this format; they become those of the points.", "Choose COCO or NDJSON to keep them."),
     # what a format cannot hold (losses of `write`)
     "loss_shape": (WARNING, "Shapes were written as simpler ones.", "Choose a format that holds them."),
