@@ -6,6 +6,7 @@ outline filled again is the very mask it came from.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,15 +29,29 @@ def encode(mask: Mask) -> Ints:
 
 def encode_each(labels: npt.NDArray[Any]) -> dict[int, Ints]:
     """Run lengths of each value in an array (height, width), in one pass: what `encode(labels == value)` gives."""
-    flat = labels.reshape(-1, order="F")
-    if not len(flat):
-        return {}
-    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
-    ends = np.append(starts[1:], len(flat))
-    order = np.argsort(flat[starts], kind="stable")
-    values, firsts = np.unique(flat[starts][order], return_index=True)
-    groups = np.split(order, firsts[1:])
-    return {int(v): _runs(starts[g], ends[g], len(flat)) for v, g in zip(values, groups, strict=True)}
+    return {number: runs for (number,), runs in _encode_each(labels)}
+
+
+def encode_pairs(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> dict[tuple[int, int], Ints]:
+    """Run lengths of each pair of values that two arrays (height, width) have at the same pixel, in order of the pairs."""
+    return {(a, b): runs for (a, b), runs in _encode_each(first, second)}
+
+
+def _encode_each(*labels: npt.NDArray[Any]) -> Iterator[tuple[list[int], Ints]]:
+    flat = [array.reshape(-1, order="F") for array in labels]
+    size = len(flat[0])
+    if not size:
+        return
+    changes = np.zeros(size - 1, dtype=bool)
+    for values in flat:
+        changes |= values[1:] != values[:-1]
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    ends = np.append(starts[1:], size)
+    found, which = np.unique(np.column_stack([values[starts] for values in flat]), axis=0, return_inverse=True)
+    order = np.argsort(which.reshape(-1), kind="stable")
+    bounds = np.cumsum(np.bincount(which.reshape(-1)))[:-1]
+    for numbers, rows in zip(found.tolist(), np.split(order, bounds), strict=True):
+        yield numbers, _runs(starts[rows], ends[rows], size)
 
 
 def encode_part(part: Mask, left: int, top: int, width: int, height: int) -> Ints:
