@@ -120,6 +120,11 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "xml_size_mismatch": (WARNING, "The size written is not the image's; the image's own is used.", "Correct <size>, and check the boxes."),
     "box_incomplete": (ERROR, "An object lacks its name or one of its four numbers.", "Complete or remove the object."),
     "box_outside_image": (WARNING, "A box reaches over the border of its image by more than a pixel.", "Check whether it belongs to another image."),
+    # Pascal VOC segmentation
+    "boxes_ignored": (WARNING, "Boxes in Annotations/ were not read.", "Choose Pascal VOC to read them instead of the masks."),
+    "class_names_assumed": (WARNING, "The data names no classes; the 20 of Pascal VOC were taken.", "Add a labelmap.txt if they have other names."),
+    "labelmap_invalid": (ERROR, "A line of the labelmap.txt has no colour, or one that is there before.", "Write name:red,green,blue:: with numbers of 0 to 255."),
+    "mask_object_mixed": (WARNING, "An object has pixels of several classes; it was read as one mask for each.", "Check the two masks of the image."),
     # annotation tools
     "annotations_missing": (ERROR, "There is no annotation file of this format.", "Add the file the tool exports, or choose another format."),
     "image_described_twice": (WARNING, "An image is described twice; the first one holds.", "Describe every image once."),
@@ -137,6 +142,32 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "predictions_ignored": (WARNING, "Predictions were not read.", "Accept them as annotations if they are right."),
     "loss_points": (WARNING, "Points that are not labelled lost their place.", "Nothing to do."),
     "loss_box": (WARNING, "Boxes around keypoints cannot be written in this format; they become those of the points.", "Choose COCO or NDJSON to keep them."),
+    # rows of labels: CSV, JSON Lines, Hugging Face, NDJSON
+    "column_missing": (ERROR, "No column names the image, or none holds a label.", "Call them image and label, or class columns by their class and fill them with 0 and 1."),
+    "column_repeated": (ERROR, "Two columns have the same name.", "Rename one of them."),
+    "column_ignored": (WARNING, "A column is not known and was ignored.", "Nothing to do, unless it holds labels: call it label, value, or `value:NAME`."),
+    "rows_unreadable": (ERROR, "A file of rows is damaged, no UTF-8, larger than 1 GB or longer than 5 million rows.", "Save it as UTF-8, or split the dataset."),
+    "rows_ignored": (WARNING, "A file of rows names no images and was left out.", "Nothing to do, unless it holds labels: add a column `image`."),
+    "row_unreadable": (ERROR, "A row cannot be read.", "Correct it: one JSON object a line, quotes in pairs, no cell longer than 128 KB."),
+    "row_without_image": (ERROR, "A row names no image.", "Name its image or remove it."),
+    "row_repeated": (WARNING, "An image has several rows; their labels were joined.", "Nothing to do, unless an image has one label only."),
+    "image_without_row": (WARNING, "An image is in no row and was left out.", "Add a row for it, or remove it."),
+    "split_name_invalid": (ERROR, "A split cannot be called so.", "Call it train, val or test, or by another name of letters and digits."),
+    "label_type": (ERROR, "A label is neither a text, a number nor a list of them.", "Write a class, or a list of classes."),
+    "value_conflict": (ERROR, "An image has two different values of the same thing.", "Remove one of them."),
+    "labels_taken": (WARNING, "The data does not say what its labels are; they were taken as shown.", "Check it; columns called `label` hold classes and those called `value:NAME` numbers."),
+    "class_unlisted": (WARNING, "A class is not in classes.txt and was added to it.", "Add it, or correct the label."),
+    # Hugging Face
+    "config_left": (WARNING, "The dataset has several configurations; one was read.", "Import each from a folder of its own."),
+    "objects_invalid": (ERROR, "An object has no box of four finite numbers, or the lists of objects differ in length.", "Write `bbox` as [x, y, width, height] in pixels, one for each category."),
+    "boxes_taken": (WARNING, "The data does not say what its boxes' numbers are; they were taken as x, y, width, height.", "Check it; call the field bbox_xyxy if they are corners."),
+    "boxes_like_corners": (WARNING, "Boxes reach over the border, and all would fit as corners x1, y1, x2, y2.", "Call the field bbox_xyxy if they are corners."),
+    "image_bytes": (ERROR, "An image inside a file is larger than 256 MB, or all together are larger than 50 GB.", "Scale the images down, or split the dataset."),
+    # NDJSON
+    "ndjson_header": (ERROR, "The first line does not describe a dataset of version 1.", "Write {\"type\": \"dataset\", \"version\": 1, \"classes\": [{\"id\": 0, \"name\": \"cat\"}]}."),
+    "line_invalid": (ERROR, "A line does not describe an image.", "Correct the field named."),
+    "key_repeated": (ERROR, "Two lines have the same key.", "Keep one of them."),
+    "shape_invalid": (ERROR, "A geometry does not fit its kind or its image.", "Correct or remove it."),
     # what a format cannot hold (losses of `write`)
     "loss_shape": (WARNING, "Shapes were written as simpler ones.", "Choose a format that holds them."),
     "loss_form": (WARNING, "Shapes were written as others that cover the same.", "Nothing to do; only their kind is another."),
@@ -159,6 +190,8 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "loss_image": (WARNING, "An image without a class cannot be written in this format.", "Give it a class."),
     "loss_class_ids": (WARNING, "Class ids with gaps are numbered anew in this format.", "Nothing to do; the names stay."),
     "loss_attributes": (WARNING, "Attributes cannot be written in this format.", "Choose Pascal VOC to keep them."),
+    "loss_split_name": (WARNING, "Splits were renamed, as this format allows letters and digits only.", "Nothing to do, if the new name is right."),
+    "loss_repeated": (WARNING, "An image has the same class, or two values of one thing; the first is written.", "Remove the other."),
     "loss_split": (WARNING, "Images without a split are written as `train`.", "Make a split first."),
 }  # fmt: skip
 

@@ -22,8 +22,12 @@ def read_sets(root: Path, listing: list[str], images: list[str], kind: str, repo
     for split, name in lists:
         base = "/".join(name.split("/")[:-3])
         for number, line in enumerate((root / name).read_text("utf-8-sig", errors="replace").splitlines(), 1):
-            found = stems.get((base, line.split()[0]), []) if line.strip() else []
-            if line.strip() and not found:
+            if not line.strip():
+                continue
+            found = stems.get((base, line.strip())) or stems.get(
+                (base, line.split()[0]), []
+            )  # a word may follow the stem
+            if not found:
                 report.add("image_missing", f"{name}:{number}", line)
             for key in found:
                 if splits.setdefault(key, SETS[split]) != SETS[split]:
