@@ -13,9 +13,9 @@ from typing import Any
 
 from retinue_sdk.api import Finding
 from retinue_sdk.formats import cvat_xml, files, xml_files
-from retinue_sdk.formats.cvat_labels import Labels, input_types, write_labels
+from retinue_sdk.formats.cvat_labels import Labels, write_labels
 from retinue_sdk.formats.cvat_shapes import Shapes
-from retinue_sdk.formats.cvat_tags import IN_TAG, Tags
+from retinue_sdk.formats.cvat_tags import Tags, input_types
 from retinue_sdk.formats.fit import Holds, fit
 from retinue_sdk.formats.image_names import ImageNames, leads_outside
 from retinue_sdk.formats.items import by_image
@@ -67,7 +67,7 @@ def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -
     for name, source in zip(table.file_names, table.images["path"], strict=True):
         place(Path(source), path / "images" / name)
     names = _skeletons(table)
-    inputs = input_types((item for items in by_image(table) for item in items), IN_TAG)
+    inputs = input_types(item for items in by_image(table) for item in items)
     tags = Tags(names, report)
     with (path / "annotations.xml").open("w", encoding="utf-8") as out:
         labels = write_labels(table.classes, table.class_attributes, names, inputs)
@@ -167,4 +167,4 @@ def _is_cvat(path: Path) -> bool:
         return False
     with path.open("rb") as stream:
         head = stream.read(4000)
-    return b"<annotations" in head and any(tag in head for tag in (b"<meta>", b"<image ", b"<version>", b"<track "))
+    return b"<annotations" in head and any(tag in head for tag in (b"<meta>", b"<image", b"<version>", b"<track"))

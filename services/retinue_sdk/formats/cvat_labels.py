@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
 
 from retinue_sdk.formats.cvat_xml import Label
-from retinue_sdk.formats.items import Item
 from retinue_sdk.formats.poses import Poses
 from retinue_sdk.formats.xml_files import escape, quote
 
@@ -112,15 +111,3 @@ def pairs(lines: Any, count: int) -> list[tuple[int, int]]:
         for line in (lines if isinstance(lines, list) else [])
         if isinstance(line, list) and len(line) == 2 and all(type(end) is int and 0 < end <= count for end in line)
     ]
-
-
-def input_types(items: Iterable[Item], held: Mapping[str, Any]) -> dict[str, Inputs]:
-    """How each attribute is entered, by the values it has: a checkbox, a number or text."""
-    found: dict[str, Inputs] = {}
-    for item in items:
-        for key, value in item.attributes.items():
-            if key not in held:
-                kind = "checkbox" if isinstance(value, bool) else "number" if isinstance(value, int | float) else "text"
-                known = found.setdefault(item.name, {})
-                known[key] = kind if known.get(key, kind) == kind else "text"
-    return found

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from retinue_sdk import geometry, raster
+from retinue_sdk.formats.cvat_labels import Inputs
 from retinue_sdk.formats.items import Item, digits
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.xml_files import escape, quote
@@ -37,12 +38,12 @@ class Tags:
             self.report.add("loss_shape", "cvat", f"{item.name}: a mask without a pixel")
             return ""
         tag, values, inside = self._form(item, size)
-        own = {k: int(v) if k == "occluded" else v for k, v in item.attributes.items() if type(v) in IN_TAG.get(k, ())}
+        own = {k: int(v) if k == "occluded" else v for k, v in item.attributes.items() if _is_in_tag(k, v)}
         common: dict[str, Any] = {"source": "manual", "occluded": 0, "z_order": 0, **own}
-        said = [(k, v) for k, v in item.attributes.items() if k not in own]
-        if any(isinstance(v, dict | list) or v is None for _, v in said):
+        said = _said(item)
+        if len(own) + len(said) < len(item.attributes):
             self.report.add("loss_attributes", "cvat", item.name)
-        more = "".join(_attribute(key, value) for key, value in said)
+        more = "".join(_attribute(key, value) for key, value in said.items())
         head = "".join(f" {key}={quote(str(value))}" for key, value in {**common, **values}.items())
         return f"<{tag} label={quote(item.name)}{head}>{inside}{more}</{tag}>\n"
 
@@ -113,8 +114,26 @@ def _mask(runs: Floats, width: int, height: int) -> dict[str, str]:
     return {"rle": text, "left": str(left), "top": str(top), "width": str(part.shape[1]), "height": str(part.shape[0])}
 
 
+def _is_in_tag(key: str, value: Any) -> bool:
+    return type(value) in IN_TAG.get(key, ())
+
+
+def _said(item: Item) -> dict[str, Any]:
+    """What becomes an <attribute>: text, numbers, and true or false."""
+    return {k: v for k, v in item.attributes.items() if isinstance(v, str | int | float) and not _is_in_tag(k, v)}
+
+
+def input_types(items: Iterable[Item]) -> dict[str, Inputs]:
+    """How each <attribute> of each class is entered, by the values it has: a checkbox, a number or text."""
+    found: dict[str, Inputs] = {}
+    for item in items:
+        known = found.setdefault(item.name, {})
+        for key, value in _said(item).items():
+            kind = "checkbox" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
+            known[key] = kind if known.get(key, kind) == kind else "text"
+    return found
+
+
 def _attribute(key: str, value: Any) -> str:
-    if isinstance(value, dict | list) or value is None:
-        return ""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return f"<attribute name={quote(key)}>{escape(text)}</attribute>"

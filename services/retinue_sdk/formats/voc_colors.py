@@ -85,18 +85,16 @@ def read_labelmap(path: Path, name: str, report: Report) -> Labelmap:
     found = Labelmap()
     lines = path.read_bytes().decode("utf-8-sig", errors="replace").split("\n")
     for line, text in enumerate(lines[:MAX_LABELS], 1):
-        if not text.strip() or text.startswith("#"):
-            continue
-        label, _, rest = text.strip().partition(":")
-        channels = [c.strip() for c in rest.partition(":")[0].split(",")]
+        label, *rest = text.strip().rsplit(":", 3)  # a name may have colons
+        channels = [c.strip() for c in (rest[0] if rest else "").split(",")]
         usable = len(channels) == 3 and all(
             c.isascii() and c.isdigit() and len(c) < 4 and int(c) < 256 for c in channels
         )
         number = int(numbers_of([int(c) for c in channels])) if usable else -1
-        if not usable or number in found.names:
-            report.add("labelmap_invalid", f"{name}:{line}", text)
-        else:
+        if usable and number not in found.names:
             found.names[number] = label
+        elif label and not label.startswith("#"):
+            report.add("labelmap_invalid", f"{name}:{line}", text)
     return found
 
 

@@ -51,6 +51,8 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
     found = next((f for f in listing if PurePosixPath(f).name.lower() == LABELMAP), "")
     masks = _Masks(root, Rows(report), read_labelmap(root / found, found, report) if found else None)
     classes, objects = (_masks_of(listing, images, folder, report) for folder in FOLDERS)
+    if not classes:
+        report.add("annotations_missing", root.name)
     for row, key in enumerate(measured.key):
         if key in classes:
             masks.add(row, classes[key], objects.get(key, ""), (measured.width[row], measured.height[row]))
@@ -114,23 +116,23 @@ class _Masks:
             found = {(0, number): runs for number, runs in raster.encode_each(numbers).items()}
         else:
             found = raster.encode_pairs(apart, numbers)
+        kinds = {number: self._kind(number, classes) for number in dict.fromkeys(number for _, number in found)}
         seen: set[int] = set()
         for (item, number), runs in found.items():
-            if not self._is_class(number, classes):
-                continue
-            if item in seen and item not in (BACKGROUND, VOID):
-                report.add("mask_object_mixed", objects, item)
-            seen.add(item)
-            self.rows.add_mask(image, str(number), runs, raster.box_of_runs(runs, size[1]), classes)
+            if kinds[number] == "class":
+                if item in seen and item not in (BACKGROUND, VOID):
+                    report.add("mask_object_mixed", objects, item)
+                seen.add(item)
+                self.rows.add_mask(image, str(number), runs, raster.box_of_runs(runs, size[1]), classes)
 
-    def _is_class(self, number: int, source: str) -> bool:
-        """Whether a number is that of a class; void is reported, and what is in no labelmap."""
+    def _kind(self, number: int, source: str) -> str:
+        """What a number of a mask stands for; void is reported, and what is in no labelmap."""
         kind = kind_of(number, self.labelmap.names if self.labelmap else None)
         if kind == "void":
             self.rows.report.add("mask_void", source, number)
         elif kind == "unknown":
             self.rows.report.add("class_out_of_range", source, number)
-        return kind == "class"
+        return kind
 
     def classes(self, where: str) -> tuple[list[str], list[int]]:
         """Names and ids of the classes; the rows get these names."""
@@ -139,7 +141,8 @@ class _Masks:
         else:
             used = sorted(set(map(int, self.rows.name)))
             official = bool(used) and used[-1] <= len(OFFICIAL)
-            self.rows.report.add("class_names_assumed" if official else "class_names_made", where)
+            if used:
+                self.rows.report.add("class_names_assumed" if official else "class_names_made", where)
             names = dict(enumerate(OFFICIAL, 1)) if official else {number: f"class_{number}" for number in used}
             ids = list(names)
         self.rows.name = [names[int(number)] for number in self.rows.name]
@@ -167,7 +170,8 @@ def _masks_of(listing: list[str], images: list[str], folder: str, report: Report
 def _draw(items: list[Item], numbers: dict[str, int], size: Size, name: str, report: Report) -> tuple[Indexes, Indexes]:
     """The classes and the objects of an image (height, width); where masks overlap, the later one holds."""
     width, height = size
-    classes, objects = (np.zeros(width * height, dtype=np.int32) for _ in range(2))
+    small = len(items) < VOID and max(numbers.values(), default=0) <= VOID
+    classes, objects = (np.zeros(width * height, dtype=np.uint8 if small else np.int32) for _ in range(2))
     for item, number in zip(items, (n for n in range(1, len(items) + 2) if n != VOID), strict=False):
         runs = item.shape.astype(np.int64)
         pixels = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
