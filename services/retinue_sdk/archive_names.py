@@ -12,7 +12,8 @@ from retinue_sdk.formats.files import SUFFIXES, is_hidden
 from retinue_sdk.formats.report import Report, printable
 
 UTF8_FLAG = 0x800
-TEXTS = {".csv", ".data", ".json", ".jsonl", ".md", ".names", ".txt", ".xml", ".yaml", ".yml"}
+TEXTS = {".csv", ".data", ".json", ".jsonl", ".labels", ".md", ".names", ".ndjson", ".tsv", ".txt", ".xml", ".yaml", ".yml"}
+TABLES = {".arrow", ".parquet"}  # may hold images; nothing in them is run
 ARCHIVES = {".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"}
 # Code, or containers that run code when they are loaded: ultralytics unpickles any labels.cache it finds.
 REFUSED = {
@@ -71,7 +72,7 @@ def safe_parts(name: str, depth: int) -> tuple[str, ...]:
 
 
 def file_kind(name: str, parts: tuple[str, ...] = ()) -> str | Ignored:
-    """`image` or `text`, or why the file is left out; what must not be in a dataset is refused."""
+    """`image`, `table` or `text`, or why the file is left out; what must not be in a dataset is refused."""
     suffix = PurePosixPath(name).suffix.lower()
     if any(map(is_hidden, parts)):
         return Ignored("hidden")
@@ -91,4 +92,6 @@ def file_kind(name: str, parts: tuple[str, ...] = ()) -> str | Ignored:
         )
     if suffix in SUFFIXES:
         return "image"
+    if suffix in TABLES:
+        return "table"
     return "text" if suffix in TEXTS else Ignored("of no use in a dataset")

@@ -53,6 +53,27 @@ def join_rings(parts: Sequence[npt.ArrayLike]) -> Floats:
     return np.concatenate(flat[1:]) if flat else np.empty(0)
 
 
+def one_ring(polygon: Floats) -> Floats:
+    """A polygon of several rings as one ring that covers the same: it goes from each ring to the next and all the way back.
+
+    The bridges have no width. They are short, not the shortest, which would take time that grows with the square of the points.
+    """
+    here, *others = [ring for ring in rings(polygon) if len(ring)]
+    there: list[Floats] = []
+    back: list[Floats] = []
+    for ring in others:
+        leave = _nearest(here, ring[0])
+        enter = _nearest(ring, here[leave])
+        there.append(here[: leave + 1])
+        back.append(here[leave:])
+        here = np.concatenate([ring[enter:], ring[: enter + 1]])
+    return np.concatenate([*there, here, *reversed(back)]).reshape(-1)
+
+
+def _nearest(points: Floats, to: Floats) -> int:
+    return int(((points - to) ** 2).sum(axis=1).argmin())
+
+
 def hulls(values: Floats, lengths: Ints, stride: int = 2) -> Floats:
     """(n, 4): x1, y1, x2, y2 around the points of each entry; NaN for an entry without any. `stride` is 3 for keypoints."""
     boxes = np.full((len(lengths), 4), np.nan)
@@ -72,11 +93,20 @@ def corners(boxes: Floats) -> Floats:
     return np.column_stack([x1, y1, x2, y1, x2, y2, x1, y2])
 
 
+def scale(values: Floats, lengths: Ints, factors: Floats) -> Floats:
+    """The x and y of each entry times its own two factors (n, 2)."""
+    scaled = np.empty_like(values)
+    for axis in (0, 1):
+        scaled[axis::2] = values[axis::2] * np.repeat(factors[:, axis], lengths // 2)
+    return scaled
+
+
 def turn(points: npt.ArrayLike, degrees: float, around: tuple[float, float]) -> Floats:
     """Points (n, 2) turned clockwise, as one sees it where y grows downwards."""
     angle = np.deg2rad(degrees)
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    return (np.asarray(points, dtype=np.float64).reshape(-1, 2) - around) @ matrix + around
+    turned: Floats = (np.asarray(points, dtype=np.float64).reshape(-1, 2) - around) @ matrix + around
+    return turned
 
 
 def ellipse(middle: tuple[float, float], radii: tuple[float, float], degrees: float = 0.0, count: int = 64) -> Floats:

@@ -58,8 +58,8 @@ def test_what_is_no_dataset_is_not_recognised(tmp_path, files):
 def test_a_format_can_be_named_and_an_unknown_one_is_refused(tmp_path):
     class_folders(tmp_path, {"cat": 1, "dog": 1})
     assert formats.read(tmp_path, "image_folder")[0] == "image_folder"
-    with pytest.raises(DataError, match="no format 'coco'"):
-        formats.read(tmp_path, "coco")
+    with pytest.raises(DataError, match="no format 'none'"):
+        formats.read(tmp_path, "none")
 
 
 # --- class folders --------------------------------------------------------------------------------------------------------
@@ -110,9 +110,9 @@ def test_class_folders_there_and_back(tmp_path, folders):
 
 def test_a_format_says_what_it_cannot_hold(tmp_path):
     boxes = box_table(tmp_path / "source")
-    assert codes(image_folder.write(boxes, tmp_path / "folders")) == {"loss_boxes": 4, "loss_image": 3}
+    assert codes(image_folder.write(boxes, tmp_path / "folders")) == {"loss_kind": 4, "loss_image": 3}
     labels, _ = image_folder.read(class_folders(tmp_path / "in", {"a": 2, "b": 1}))
-    assert codes(pascal_voc.write(labels, tmp_path / "voc")) == {"loss_kind": 3}
+    assert codes(pascal_voc.write(labels, tmp_path / "voc")) == {"loss_kind": 3, "loss_class_unused": 2}
     assert codes(yolo_detect.write(labels, tmp_path / "yolo")) == {"loss_kind": 3, "loss_split": 3}
 
 

@@ -24,18 +24,21 @@ class Holds:
     kinds: tuple[str, ...]  # in the order in which other kinds are written as them
     attributes: bool = False
     image_attributes: bool = False
-    class_attributes: bool = False
+    class_attributes: bool | tuple[str, ...] = False  # all, or those of these names
     class_ids: bool = False  # ids with gaps
     groups: bool = False
     splits: bool = True
     unsplit: bool = True  # images without a split, beside others that have one or not
     blank: str = " "  # what is written for a blank in the name of a class
     rings: bool = True  # polygons of several rings; where masks are held, they are written as such
+    unclassed: bool = True  # annotations without a class
+    unplaced: bool = True  # annotations of these kinds without a box: keypoints of which none is labelled
 
 
 def fit(table: AnnotationTable, holds: Holds, name: str) -> tuple[AnnotationTable, Report]:
     """The table as the format called `name` can hold it, and a report of all that it cannot."""
     report = Report()
+    table = _without_bare(table, holds, name, report)
     table = _fit_kinds(table, holds.kinds, name, report)
     table = table if holds.rings else _fit_rings(table, name, report)
     rows, images = table.annotations, table.images
@@ -46,15 +49,30 @@ def fit(table: AnnotationTable, holds: Holds, name: str) -> tuple[AnnotationTabl
 
     lose("loss_attributes", (rows["attributes"] != "").to_numpy(), holds.attributes)
     lose("loss_image_attributes", (images["attributes"] != "").to_numpy(), holds.image_attributes)
-    lose(
-        "loss_class_attributes", np.array([bool(a) for a in table.class_attributes], dtype=bool), holds.class_attributes
-    )
+    known = set() if isinstance(holds.class_attributes, bool) else set(holds.class_attributes)
+    unknown = np.array([bool(attributes.keys() - known) for attributes in table.class_attributes], dtype=bool)
+    lose("loss_class_attributes", unknown, holds.class_attributes is True)
     lose("loss_group", (images["group"] != "").to_numpy(), holds.groups)
     lose("loss_splits", (images["split"] != "").to_numpy(), holds.splits)
     lose("loss_split", (images["split"] == "").to_numpy(), holds.unsplit)
     if not holds.class_ids and table.class_ids != list(range(len(table.classes))):
         report.add("loss_class_ids", name)
     return (table if holds.blank == " " else _without_blanks(table, holds.blank, name, report)), report
+
+
+def _without_bare(table: AnnotationTable, holds: Holds, name: str, report: Report) -> AnnotationTable:
+    """Leave out what has no class where one must be named, and what lies nowhere where a place must be named."""
+    kinds = table.annotations["kind"].to_numpy(dtype=object)
+    boxless = ~np.isfinite(table.boxes).all(axis=1) & ~np.isin(kinds, ("class", "value"))
+    lost = {
+        "loss_unclassed": (table.annotations["class_id"] < 0).to_numpy() & (not holds.unclassed),
+        "loss_unplaced": boxless & ~(np.isin(kinds, holds.kinds) & holds.unplaced),
+    }
+    for code, rows in lost.items():
+        if count := int(rows.sum()):
+            report.add(code, name, count=count)
+    bare = np.logical_or.reduce(list(lost.values()))
+    return table.keep(~bare) if bare.any() else table
 
 
 def _without_blanks(table: AnnotationTable, blank: str, name: str, report: Report) -> AnnotationTable:

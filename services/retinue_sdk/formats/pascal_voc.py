@@ -10,20 +10,25 @@ import numpy as np
 
 from retinue_sdk.api import Finding
 from retinue_sdk.formats import files
+from retinue_sdk.formats.fit import Holds, fit
 from retinue_sdk.formats.report import Report
-from retinue_sdk.formats.voc_sets import read_sets
-from retinue_sdk.formats.voc_xml import VocFile, parse
+from retinue_sdk.formats.text_files import attributes_of
+from retinue_sdk.formats.voc_sets import read_sets, write_sets
+from retinue_sdk.formats.voc_xml import CORNERS, VocFile, parse
 from retinue_sdk.table import AnnotationTable, make_table
 
 NAME = "pascal_voc"
 TITLE = "Pascal VOC"
+NO_IMAGES = {"annotations", "segmentationclass", "segmentationobject"}
+HOLDS = Holds(("box",), attributes=True, unclassed=False, unplaced=False)
+TAGS = {"name", "bndbox"}  # of an object, which no attribute may be called
 
 
 def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
     """Read a Pascal VOC dataset; boxes without area are kept and reported."""
     root, report = files.dataset_root(path), Report()
     listing = files.list_files(root)
-    images = [f for f in listing if files.is_image(f) and _folder(f) != "annotations"]
+    images = [f for f in listing if files.is_image(f) and _folder(f) not in NO_IMAGES]
     splits = read_sets(root, listing, images, "main", report)
     documents = _documents(listing, images, report)
     measured = files.measure(root, sorted(splits), report)
@@ -57,22 +62,21 @@ def sniff(path: Path) -> float:
 
 def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -> list[Finding]:
     """Write Annotations, JPEGImages and ImageSets/Main."""
-    report = Report()
+    table, report = fit(table, HOLDS, NAME)
     names = table.file_names
-    boxes = (table.annotations["kind"] == "box").to_numpy()
-    if lost := int((~boxes).sum()):
-        report.add("loss_kind", NAME, ", ".join(sorted(set(table.annotations["kind"][~boxes]))), count=lost)
-    if table.class_ids != list(range(len(table.classes))):
-        report.add("loss_class_ids", NAME)
-    folders = [path / "Annotations", path / "JPEGImages", path / "ImageSets" / "Main"]
+    objects = _objects(table, report)
+    folders = [path / "Annotations", path / "JPEGImages"]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    for row, (name, source) in enumerate(zip(names, table.images["path"], strict=True)):
+    images = table.images
+    columns = zip(names, images["path"], images["width"], images["height"], strict=True)
+    for row, (name, source, width, height) in enumerate(columns):
         place(Path(source), folders[1] / name)
-        (folders[0] / name).with_suffix(".xml").write_text(_document(table, row, name, boxes), encoding="utf-8")
-    for split in sorted(set(table.images["split"]) - {""}):
-        stems = [PurePosixPath(names[row]).stem for row in table.rows(split)]
-        (folders[2] / f"{split}.txt").write_text("".join(f"{s}\n" for s in stems), encoding="utf-8")
+        size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+        body = "".join(objects[table.offsets[row] : table.offsets[row + 1]])
+        text = f"<annotation>\n<filename>{escape(name)}</filename>\n{size}\n{body}</annotation>\n"
+        (folders[0] / name).with_suffix(".xml").write_text(text, encoding="utf-8")
+    write_sets(path / "ImageSets" / "Main", [PurePosixPath(name).stem for name in names], list(images["split"]))
     return report.findings()
 
 
@@ -148,22 +152,32 @@ def _place(name: str) -> PurePosixPath:
     return folder / f"{path.stem}.xml"
 
 
-def _document(table: AnnotationTable, row: int, name: str, boxes: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
-    image = table.images.iloc[row]
-    first, last = int(table.offsets[row]), int(table.offsets[row + 1])
-    objects = "".join(_object(table, i) for i in range(first, last) if boxes[i])
-    size = f"<size><width>{image['width']}</width><height>{image['height']}</height><depth>3</depth></size>"
-    return f"<annotation>\n<filename>{escape(name)}</filename>\n{size}\n{objects}</annotation>\n"
+def _objects(table: AnnotationTable, report: Report) -> list[str]:
+    """The <object> of each box. Attributes become tags of their own, where their names can be tags and their values text."""
+    labels = [escape(name) for name in table.classes]
+    rows = table.annotations
+    unused = set(range(len(labels))) - set(rows["class_id"])
+    if unused:
+        report.add("loss_class_unused", NAME, ", ".join(table.classes[i] for i in sorted(unused)), count=len(unused))
+    objects, lost = [], 0
+    for label, box, text in zip(rows["class_id"], table.boxes.tolist(), rows["attributes"], strict=True):
+        said = attributes_of(text)
+        tags = {key: str(value) for key, value in said.items() if _is_tag(key) and _is_text(value)}
+        lost += len(tags) < len(said)
+        attributes = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in tags.items())
+        corners = "".join(f"<{tag}>{_shortest(value)}</{tag}>" for tag, value in zip(CORNERS, box, strict=True))
+        objects.append(f"<object><name>{labels[label]}</name>{attributes}<bndbox>{corners}</bndbox></object>\n")
+    if lost:
+        report.add("loss_attributes", NAME, count=lost)
+    return objects
 
 
-def _object(table: AnnotationTable, row: int) -> str:
-    item = table.annotations.iloc[row]
-    extra = json.loads(item["attributes"]) if item["attributes"] else {}
-    attributes = "".join(f"<{key}>{escape(str(value))}</{key}>" for key, value in extra.items() if key.isidentifier())
-    label = escape(table.classes[item["class_id"]])
-    corners = zip(("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), strict=True)
-    box = "".join(f"<{tag}>{_shortest(item[column])}</{tag}>" for tag, column in corners)
-    return f"<object><name>{label}</name>{attributes}<bndbox>{box}</bndbox></object>\n"
+def _is_tag(name: str) -> bool:
+    return name.isascii() and name.isidentifier() and name not in TAGS and not name.lower().startswith("xml")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, (str, int, float)) and str(value).isprintable() and str(value) == str(value).strip() != ""
 
 
 def _shortest(value: float) -> str:

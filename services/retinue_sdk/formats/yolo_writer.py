@@ -1,0 +1,87 @@
+"""Writing YOLO datasets: what the four tasks share. Coordinates are parts of the image; none is formatted by Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import yaml
+
+from retinue_sdk.formats import files
+from retinue_sdk.formats.report import Report
+from retinue_sdk.geometry import Floats, Ints
+from retinue_sdk.table import AnnotationTable
+
+DECIMALS = 12  # of what has few numbers: enough to give the same pixels again
+BORDER = 0.005  # how far a shape may reach over its image before it is cut; readers allow twice as much
+_AS_LINES = ((b".0,", b","), (b".0]", b"]"), (b",[", b" "), (b"],", b"\n"), (b",", b" "))
+
+
+def write_dataset(
+    table: AnnotationTable,
+    path: Path,
+    place: files.Place,
+    rows: Sequence[Floats] | Floats,
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Write images/<split>, labels/<split> and a data.yaml; `place` puts an image there (a copy, or a link).
+
+    `rows` has what follows the class on each annotation's line, `extra` what only one task says in its data.yaml.
+    """
+    used = [split or "train" for split in table.images["split"]]
+    folders = {split: (path / "images" / split, path / "labels" / split) for split in ("train", "val", *used)}
+    for folder in (folder for both in folders.values() for folder in both):
+        folder.mkdir(parents=True, exist_ok=True)
+    classes, offsets = table.annotations["class_id"].tolist(), table.offsets.tolist()
+    columns = zip(table.images["path"], used, table.file_names, offsets, offsets[1:], strict=False)
+    for source, split, name, first, last in columns:
+        images, labels = folders[split]
+        place(Path(source), images / name)
+        stem = os.path.splitext(name)[0]  # noqa: PTH122 - called once per image
+        Path(f"{labels}/{stem}.txt").write_bytes(label_text(classes[first:last], rows[first:last]))
+    content = {
+        "path": ".",
+        **{split: f"images/{split}" for split in sorted(folders)},
+        **(extra or {}),
+        "names": dict(enumerate(table.classes)),
+    }
+    (path / "data.yaml").write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def label_text(classes: Sequence[int], rows: Sequence[Floats] | Floats) -> bytes:
+    """The label file of an image: a line for each class and its row of numbers."""
+    if not classes:
+        return b""
+    said: list[Any] = [None] * (2 * len(classes))
+    said[::2], said[1::2] = classes, rows
+    text = orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY)  # [3,[0.5,1.0],4,[0.25,0.5]]
+    for old, new in _AS_LINES:
+        text = text.replace(old, new)
+    return text[1:-2] + b"\n"
+
+
+def sizes_of(table: AnnotationTable) -> Floats:
+    """(n, 2): width and height of the image of each annotation."""
+    sizes: Floats = table.images[["width", "height"]].to_numpy(dtype=np.float64)
+    return sizes[table.annotations["image"].to_numpy()]
+
+
+def centred(table: AnnotationTable, report: Report, name: str) -> Floats:
+    """(n, 4): centre and size of the boxes as parts of their image, cut at its border."""
+    corners = table.boxes / np.tile(sizes_of(table), 2)
+    corners = cut(corners.reshape(-1), np.full(len(corners), 4), report, name).reshape(-1, 4)
+    return np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
+
+
+def cut(values: Floats, lengths: Ints, report: Report, name: str) -> Floats:
+    """The coordinates of entries of these lengths, with those far beyond the image moved to its border, and reported."""
+    beyond = (values < -BORDER) | (values > 1 + BORDER)
+    if not beyond.any():
+        return values
+    rows = np.searchsorted(np.cumsum(lengths), np.flatnonzero(beyond), side="right")
+    report.add("loss_outside", name, count=len(np.unique(rows)))
+    return np.where(beyond, np.clip(values, 0, 1), values)
