@@ -7,6 +7,7 @@ outline filled again is the very mask it came from.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -171,15 +172,15 @@ def outline(mask: Mask) -> Floats:
     inside = padded[1:-1, 1:-1]
     following: dict[tuple[int, int], list[tuple[int, int]]] = {}
 
-    def add(rows: Ints, columns: Ints, start: tuple[int, int], end: tuple[int, int]) -> None:
-        for y, x in zip(rows.tolist(), columns.tolist(), strict=True):
+    def add(edges: Mask, start: tuple[int, int], end: tuple[int, int]) -> None:
+        for y, x in np.argwhere(edges).tolist():
             following.setdefault((x + start[0], y + start[1]), []).append((x + end[0], y + end[1]))
 
     # each edge between inside and outside once, with the inside on its right
-    add(*np.nonzero(inside & ~padded[:-2, 1:-1]), (0, 0), (1, 0))
-    add(*np.nonzero(inside & ~padded[1:-1, 2:]), (1, 0), (1, 1))
-    add(*np.nonzero(inside & ~padded[2:, 1:-1]), (1, 1), (0, 1))
-    add(*np.nonzero(inside & ~padded[1:-1, :-2]), (0, 1), (0, 0))
+    add(inside & ~padded[:-2, 1:-1], (0, 0), (1, 0))
+    add(inside & ~padded[1:-1, 2:], (1, 0), (1, 1))
+    add(inside & ~padded[2:, 1:-1], (1, 1), (0, 1))
+    add(inside & ~padded[1:-1, :-2], (0, 1), (0, 0))
     return join_rings([_ring(following) for _ in iter(lambda: bool(following), False)])
 
 
@@ -191,7 +192,7 @@ def _ring(following: dict[tuple[int, int], list[tuple[int, int]]]) -> Floats:
     while True:
         ways = following[here]
         # where two pixels touch at a corner, turn right: the ring stays with its own pixel
-        way = ways[0] if len(ways) == 1 or before is None else min(ways, key=lambda w: _left(before, here, w))
+        way = ways[0] if len(ways) == 1 or before is None else min(ways, key=partial(_left, before, here))
         ways.remove(way)
         if not ways:
             del following[here]

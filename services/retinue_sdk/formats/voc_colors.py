@@ -27,11 +27,8 @@ OFFICIAL = (
 MAX_LABELS = 100_000
 
 
-_VALUES = np.arange(256)
-_SPREAD = [
-    sum((((_VALUES >> (7 - bit)) & 1) << (3 * bit + channel)).astype(np.int32) for bit in range(8))
-    for channel in range(3)
-]  # what each value of red, green and blue adds to a number
+_BITS = (np.arange(256)[:, np.newaxis] >> np.arange(7, -1, -1)) & 1  # of each value, the highest first
+_SPREAD = [(_BITS << (3 * np.arange(8) + channel)).sum(axis=1).astype(np.int32) for channel in range(3)]
 
 
 def colors_of(numbers: npt.ArrayLike) -> Colors:
