@@ -12,6 +12,11 @@ def same_form(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
+def is_plain(name: str) -> bool:
+    """Whether a folder may be called so; also true for no name at all."""
+    return len(name) <= 100 and not name.startswith(".") and not any(c in "/\\" or not c.isprintable() for c in name)
+
+
 def unique_names(keys: Sequence[str]) -> list[str]:
     """A flat file name for each key that keeps its suffix; no two share a name or a stem, whatever their case."""
     bases = [PurePosixPath(key).name for key in keys]

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from retinue_sdk import geometry as shapes
 from retinue_sdk.errors import DataError
-from retinue_sdk.names import unique_names
+from retinue_sdk.names import is_plain, unique_names
 from retinue_sdk.schema import Task
 
 Ints = npt.NDArray[np.int64]
@@ -298,6 +298,7 @@ def _check(table: AnnotationTable) -> None:
     problems = {
         "two images have the same key": keys.duplicated().any(),
         "an image key is not a relative path": not all(map(_is_relative, keys)),
+        "a split cannot be the name of a folder": not all(map(is_plain, table.images["split"].unique())),
         "annotations are not ordered by image": bool((np.diff(owners) < 0).any()),
         "an annotation names an image that is not there": bool(((owners < 0) | (owners >= len(keys))).any()),
         "an annotation names a class that is not there": bool(((labels < -1) | (labels >= len(table.classes))).any()),

@@ -94,18 +94,23 @@ class Measured:
 
 def measure(root: Path, keys: Iterable[str], report: Report) -> Measured:
     """Read every image's size from its header; what cannot be read is reported and left out."""
+    return measure_files(((key, root / key) for key in keys), root.name, report)
+
+
+def measure_files(images: Iterable[tuple[str, Path]], where: str, report: Report) -> Measured:
+    """The same for images (key, file) that lie anywhere; `where` names the dataset."""
     measured = Measured([], [], [], [])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked below
-        for key in keys:
-            size = _size(root / key, key, report)
+        for key, path in images:
+            size = _size(path, key, report)
             if size is not None:
                 measured.key.append(key)
-                measured.path.append(str(root / key))
+                measured.path.append(str(path))
                 measured.width.append(size[0])
                 measured.height.append(size[1])
     if not measured.key:
-        report.add("dataset_empty", root.name)
+        report.add("dataset_empty", where)
     return measured
 
 
