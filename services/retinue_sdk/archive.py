@@ -59,7 +59,7 @@ def unpack(
         _check_amount(infos, path, limits)
         members = _members(infos, limits, report)
         total = sum(m.info.file_size for m in members)
-        if not any(file_kind(m.parts[-1]) == "image" for m in members):
+        if not any(file_kind(m.parts[-1]) in ("image", "table") for m in members):
             raise DataError(
                 "There is no image in the archive.",
                 code="dataset_empty",

@@ -71,6 +71,14 @@ def test_a_plain_archive_is_unpacked(tmp_path, picture):
     assert not stat.S_IMODE((root / "set/a.png").stat().st_mode) & 0o111
 
 
+def test_tables_and_lines_of_labels_are_unpacked_and_need_no_image_beside_them(tmp_path):
+    names = ["data/train.parquet", "train/data.arrow", "dataset.ndjson", "labels.tsv"]
+    root, findings = unpack(make(tmp_path / "a.zip", [(name, b"x") for name in names]), tmp_path / "in")
+    assert sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()) == sorted(names)
+    assert findings == []
+    refused(make(tmp_path / "b.zip", [("labels.tsv", b"x")]), "dataset_empty")
+
+
 def test_not_a_zip(tmp_path, picture):
     for name, content in (("renamed.zip", picture), ("short.zip", b"x"), ("seven.zip", b"7z\xbc\xaf'\x1c")):
         (tmp_path / name).write_bytes(content)
