@@ -78,7 +78,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "mask_unreadable": (ERROR, "A mask cannot be read.", "Replace the file; masks are PNG."),
     "mask_not_index": (ERROR, "A mask has colours or transparency instead of one class number for each pixel.", "Save it as a PNG with one channel, greyscale or palette."),
     "mask_size_mismatch": (ERROR, "A mask is not as large as its image.", "Scale the mask without interpolation."),
-    "mask_too_detailed": (ERROR, "A mask changes from class to class more than 10 million times; it is no mask of classes.", "Check that the file is a mask and no photograph."),
+    "mask_too_detailed": (ERROR, "A mask changes from class to class more than 4 million times; it is no mask of classes.", "Check that the file is a mask and no photograph."),
     "mask_void": (WARNING, "Pixels of the number 255 (65535 in 16 bits) are void and were left out.", "Name the number among the classes if it means one."),
     "classes_invalid": (ERROR, "An entry of a list of classes is no number with a name.", "Write each number once, with its name."),
     # Cityscapes
