@@ -10,6 +10,7 @@ import json
 import os
 import resource
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -60,6 +61,7 @@ def main() -> None:
     order = json.loads(orders.readline())
     threading.Thread(target=end_with_input, daemon=True).start()
     limit(order["memory_bytes"], order["cpu_seconds"])
+    tempfile.tempdir = order["folder"]  # where readers put what they make: removed with it, and on one volume with it
     reporter = Reporter(answers)
     try:
         version = make_version(order, reporter)
