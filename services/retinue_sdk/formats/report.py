@@ -89,7 +89,6 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "kitti_dont_care": (WARNING, "Regions marked DontCare were read as a class of their own.", "Leave the class out where it should not be learned."),
     "obb_order": (WARNING, "The corners of an oriented box are not in order around it.", "Write them clockwise."),
     # Open Images
-    "csv_invalid": (ERROR, "A CSV file cannot be read.", "Save it as UTF-8 with commas and closed quotes."),
     "csv_columns": (ERROR, "A row does not have as many columns as the header.", "Correct the row."),
     "csv_too_large": (ERROR, "A CSV file is too large.", "Split it into parts."),
     "label_absent": (WARNING, "Labels that are verified to be absent (confidence 0) were left out.", "Nothing to do."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,11 @@ def numbers(columns: Sequence[str], where: str, report: Report) -> list[float] |
         report.add("label_not_a_number", where, " ".join(columns))
         return None
     return found
+
+
+def plain(value: float) -> float:
+    """A whole number as such, for JSON."""
+    return int(value) if value.is_integer() else value
 
 
 def shortest(value: float) -> str:
