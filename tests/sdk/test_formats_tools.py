@@ -228,7 +228,7 @@ def test_cvat_labels_attributes_tags_and_subsets(tmp_path):
     body = (
         '<box label="car" source="auto" occluded="1" xtl="1" ytl="2" xbr="11" ybr="20" z_order="3" group_id="7">\n'
         '<attribute name="parked">true</attribute><attribute name="doors">5</attribute>'
-        '<attribute name="plate">12 &lt;</attribute></box>\n<tag label="car" source="manual"></tag>'
+        '<attribute name="plate">12 &lt;</attribute></box>\n<tag label="car" source="manual"><attribute name="name">x</attribute></tag>'
     )
     head = '<image id="0" name="a.jpg" subset="Validation" task_id="9" width="64" height="48">'
     table, findings = cvat.read(cvat_dataset(tmp_path, body, head=head))
@@ -241,7 +241,7 @@ def test_cvat_labels_attributes_tags_and_subsets(tmp_path):
     said = {
         "parked": True, "doors": 5, "plate": "12 <", "occluded": 1, "z_order": 3, "group_id": 7, "source": "auto",
     }  # fmt: skip
-    assert attributes(table) == [said, {}]
+    assert attributes(table) == [said, {"name": "x"}]
     assert table.splits == {"val": 1}
     assert table.images["attributes"].tolist() == ['{"task_id":"9"}']
 

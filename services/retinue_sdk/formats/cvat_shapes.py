@@ -58,7 +58,7 @@ class Shapes:
 
 
 def _tag(target: Shapes, shape: Shape, image: int, _: tuple[int, int]) -> bool:
-    target.rows.add_class(image, shape.values["label"], target.source, shape.line, **target.attributes(shape))
+    target.rows.add_class(image, shape.values["label"], target.source, shape.line, target.attributes(shape))
     return True
 
 

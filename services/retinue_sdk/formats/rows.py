@@ -47,13 +47,15 @@ class Rows:
     line: list[int] = field(default_factory=list)
     attributes: list[str] = field(default_factory=list)
 
-    def add_class(self, image: int, name: str, source: str = "", line: int = 0, **attributes: Any) -> None:
+    def add_class(
+        self, image: int, name: str, source: str = "", line: int = 0, attributes: Mapping[str, Any] | None = None
+    ) -> None:
         """A class of the whole image."""
         self._add(image, name, "class", NO_BOX, (), source, line, attributes)
 
-    def add_value(self, image: int, name: str, value: float, source: str = "", line: int = 0, **attributes: Any) -> None:
+    def add_value(self, image: int, name: str, value: float, source: str = "", line: int = 0) -> None:
         """A number that belongs to the whole image; `name` is what it measures."""
-        self._add(image, name, "value", NO_BOX, (value,), source, line, attributes)
+        self._add(image, name, "value", NO_BOX, (value,), source, line, None)
 
     def add_box(
         self,
