@@ -27,9 +27,9 @@ TYPE = pa.large_list(pa.float64())
 
 def column(parts: Iterable[npt.ArrayLike]) -> Any:
     """A geometry column with one entry per part."""
-    arrays = [np.asarray(part, dtype=np.float64).reshape(-1) for part in parts]
+    arrays = [np.asarray(part).reshape(-1) for part in parts]
     lengths = np.fromiter((len(a) for a in arrays), dtype=np.int64, count=len(arrays))
-    return from_flat(np.concatenate([np.empty(0), *arrays]), lengths)
+    return from_flat(np.concatenate([np.empty(0), *arrays], dtype=np.float64), lengths)
 
 
 def from_flat(values: Floats, lengths: Ints) -> Any:

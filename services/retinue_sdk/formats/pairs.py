@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
-from pathlib import PurePosixPath
 
 from retinue_sdk.formats.files import is_image
 from retinue_sdk.formats.report import Report
@@ -17,8 +17,9 @@ def find_pairs(
     """The label file of every image, empty for an image without one. Folders are known by their names in small letters."""
     sources: dict[Place, str] = {}
     keys: dict[str, Place] = {}
+    structure = {*images, *labels}
     for name in listing:
-        folder, place = _place(name, {*images, *labels})
+        folder, place = _place(name, structure)
         if folder in labels and name.lower().endswith(suffix):
             if place in sources:
                 report.add("files_ignored", sources[place])  # of two versions of the labels the last counts
@@ -33,16 +34,20 @@ def find_pairs(
 
 def has_pairs(listing: Sequence[str], images: Collection[str], labels: Collection[str], suffix: str) -> list[str]:
     """The label files that belong to an image; what `sniff` looks at."""
+    folders = {name.rpartition("/")[0].lower() for name in listing}
+    parts = {part for folder in folders for part in folder.split("/")}
+    if parts.isdisjoint(images) or parts.isdisjoint(labels):
+        return []  # most datasets are of another format, and large
     return sorted(filter(None, find_pairs(listing, images, labels, suffix, Report()).values()))
 
 
 def _place(name: str, structure: Collection[str]) -> tuple[str, Place]:
     """The last folder that is structure, and the path without such folders and without its suffix."""
-    path = PurePosixPath(name)
-    folders = [part.lower() for part in path.parts[:-1]]
-    found = [folder for folder in folders if folder in structure]
-    rest = [part for part, folder in zip(path.parts, folders, strict=False) if folder not in structure]
-    return found[-1] if found else "", (*rest, path.stem)
+    *folders, last = name.split("/")
+    found = [folder.lower() for folder in folders if folder.lower() in structure]
+    rest = [folder for folder in folders if folder.lower() not in structure]
+    stem = os.path.splitext(last)[0]  # noqa: PTH122 - called once per file
+    return found[-1] if found else "", (*rest, stem)
 
 
 def _report_strays(keys: dict[str, Place], sources: dict[Place, str], report: Report) -> None:

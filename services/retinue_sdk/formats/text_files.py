@@ -12,6 +12,7 @@ from retinue_sdk.formats.rows import number
 from retinue_sdk.table import AnnotationTable
 
 MAX_BYTES = 32_000_000
+MAX_LINES = 100_000
 
 
 def read_lines(path: Path, name: str, report: Report) -> list[tuple[int, str]]:
@@ -27,8 +28,11 @@ def read_lines(path: Path, name: str, report: Report) -> list[tuple[int, str]]:
     if "\0" in text:
         report.add("label_unreadable", name)
         return []
-    lines = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1)  # as an editor counts them
-    return [(i, line.strip()) for i, line in lines if line and not line.isspace()]
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # as an editor counts them
+    if len(lines) > MAX_LINES:
+        report.add("label_too_long", name, f"{len(lines)} lines")
+        return []
+    return [(i, line.strip()) for i, line in enumerate(lines, 1) if line and not line.isspace()]
 
 
 def read_columns(path: Path, name: str, report: Report) -> Iterator[tuple[int, list[str]]]:
