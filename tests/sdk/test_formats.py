@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -14,6 +16,7 @@ from retinue_sdk.errors import DataError
 from retinue_sdk.formats import image_folder, pascal_voc, yolo_detect
 from retinue_sdk.formats.report import CODES, Report, blocking, printable
 from retinue_sdk.names import unique_names
+from retinue_sdk.table import make_table, no_geometry
 from tests.sdk.drawn import box_table, class_folders, draw, voc, voc_object, yolo
 
 
@@ -116,6 +119,39 @@ def test_a_format_says_what_it_cannot_hold(tmp_path):
     assert codes(yolo_detect.write(labels, tmp_path / "yolo")) == {"loss_kind": 3, "loss_split": 3}
 
 
+def table_of(root, classes, labels, splits):
+    """Images of one class each; -1 for none."""
+    keys = [f"{i}.png" for i in range(len(splits))]
+    paths = [str(draw(root / key, shade=i)) for i, key in enumerate(keys)]
+    images = {"key": keys, "path": paths, "width": 64, "height": 48, "split": splits}
+    return make_table(images, {"image": range(len(labels)), "class_id": labels, "kind": "class"}, classes)
+
+
+def test_class_folders_lie_within_the_dataset_whatever_the_classes_are_called(tmp_path):
+    names = ["../../up", "/etc", ".hidden", "a/b", "a_b", "cat"]
+    table = table_of(tmp_path / "in", names, [0, 1, 2, 3, 4, 5], [""] * 6)
+    assert codes(image_folder.write(table, tmp_path / "deep/er/out")) == {"loss_class_names": 4}
+    assert {p.name for p in tmp_path.iterdir()} == {"in", "deep"}
+    again, findings = image_folder.read(tmp_path / "deep/er/out")
+    assert findings == []
+    assert sorted(again.classes) == ["_.._.._up", "_.hidden", "_etc", "a_b", "a_b_3", "cat"]
+    assert len(again) == 6
+
+
+def test_class_folders_hold_one_class_for_each_image(tmp_path):
+    table = table_of(tmp_path / "in", ["a", "b"], [0, 1, -1], ["train", "", "val"])
+    more = replace(
+        table,
+        annotations=pd.concat([table.annotations, table.annotations.iloc[:1].assign(class_id=1)]).sort_values("image"),
+        geometry=no_geometry(4),
+    )
+    losses = {"loss_split": 1, "loss_several_classes": 1, "loss_unclassed": 1, "loss_image": 1}
+    assert codes(image_folder.write(more, tmp_path / "out")) == losses
+    again, findings = image_folder.read(tmp_path / "out")
+    assert findings == []
+    assert (again.splits, sorted(again.labels())) == ({"train": 2}, [0, 1])
+
+
 # --- Pascal VOC -----------------------------------------------------------------------------------------------------------
 
 
@@ -203,6 +239,22 @@ def test_voc_there_and_back(tmp_path):
     assert (again.classes, again.splits) == (table.classes, table.splits)
     assert sorted(map(tuple, again.boxes)) == sorted(map(tuple, table.boxes))
     assert sorted(again.annotations["attributes"]) == sorted(table.annotations["attributes"])
+
+
+def test_voc_keeps_attributes_that_can_be_tags_and_images_without_a_split(tmp_path):
+    table = box_table(tmp_path / "source")
+    said = ['{"difficult": "1", "pose": "left & up"}', '{"a b": 1}', '{"parts": [1]}', '{"name": "x", "note": " y"}']
+    table = replace(
+        table,
+        annotations=table.annotations.assign(attributes=said, class_id=[0, 0, 0, -1]),
+        images=table.images.assign(split=["train", "", "val"]),
+    )
+    losses = {"loss_attributes": 2, "loss_unclassed": 1, "loss_class_unused": 1}
+    assert codes(pascal_voc.write(table, tmp_path / "out")) == losses
+    again, findings = pascal_voc.read(tmp_path / "out")
+    assert findings == []
+    assert again.splits == table.splits
+    assert sorted(again.annotations["attributes"]) == ["", "", said[0]]
 
 
 def test_boxes_travel_from_voc_to_yolo(tmp_path):

@@ -186,7 +186,7 @@ def test_unquoted_names_that_yaml_takes_for_something_else_are_reported(tmp_path
     config = config_of(task).replace("[cat, dog]", names)
     table, findings = task.read(made(tmp_path, task, "", config))
     assert table.classes == ["no", "yes", "1:30", "12", "3.50", "cat", "2001-01-01", "~"]
-    assert codes(findings) == {"class_name_ambiguous": 3}
+    assert codes(findings) == {"class_name_ambiguous": 4}
     assert findings[0].severity == "warning"
 
 

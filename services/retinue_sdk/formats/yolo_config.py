@@ -20,7 +20,7 @@ from retinue_sdk.formats.report import Report, printable
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 KNOWN = {"path", "train", "val", "valid", "test", "nc", "names"}
-AMBIGUOUS_LENGTH = 40  # longer than any number or time that is meant as one
+_NUMBERS: dict[str, type[int | float]] = {"tag:yaml.org,2002:int": int, "tag:yaml.org,2002:float": float}
 
 
 @dataclass
@@ -55,7 +55,7 @@ class _Loader(yaml.SafeLoader):
             )
         super().fetch_flow_collection_start(TokenClass)
 
-    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         value = super().construct_scalar(node)
         return Plain(value) if isinstance(node, yaml.ScalarNode) and node.style is None else value
 
@@ -187,11 +187,10 @@ def _text(value: Any, where: str, report: Report) -> str:
 def _reads_otherwise(text: str) -> bool:
     """Whether YAML 1.1, which frameworks read, takes this unquoted text for a truth value, a number or a time."""
     resolvers = yaml.SafeLoader.yaml_implicit_resolvers.get(text[:1], [])
-    if not 0 < len(text) <= AMBIGUOUS_LENGTH or not any(pattern.match(text) for _, pattern in resolvers):
-        return False
+    tag = next((tag for tag, pattern in resolvers if pattern.match(text)), None)
     try:
-        return str(yaml.safe_load(text)) != text
-    except (yaml.YAMLError, ValueError):
+        return tag is not None and str(_NUMBERS[tag](text)) != text
+    except (KeyError, ValueError):
         return True
 
 

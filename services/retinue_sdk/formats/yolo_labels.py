@@ -115,7 +115,7 @@ def check_classes(labels: Labels, ids: Sequence[int]) -> Labels:
 
 def negative(boxes: Floats) -> Bools:
     """True for boxes (x, y, width, height) with a negative side; numbers far below zero mean something else."""
-    bad: Bools = (boxes[:, 2:] < 0).any(axis=1) & (boxes >= -1).all(axis=1)
+    bad: Bools = ((boxes[:, 2] < 0) | (boxes[:, 3] < 0)) & (boxes.min(axis=1, initial=0) >= -1)
     return bad
 
 

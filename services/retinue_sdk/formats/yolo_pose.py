@@ -105,8 +105,8 @@ def _keypoints(labels: Labels, config: Config) -> Shapes:
     labels = labels.without("keypoint_columns", labels.lengths != width)
     labels = labels.without("box_negative_size", negative(labels.table(width)[:, :4]))
     if skeleton.dims == 3:
-        strange: Bools = (~np.isin(labels.table(width)[:, 6::3], (0, 1, 2))).any(axis=1)
-        labels = labels.without("keypoint_visibility", strange)
+        strange = ~np.isin(labels.table(width)[:, 6::3], (0, 1, 2))
+        labels = labels.without("keypoint_visibility", np.logical_or.reduce(strange, axis=1))
     points = _with_visibility(labels, skeleton)
     counted = np.ones((len(labels), width), dtype=bool)
     counted[:, 4:] = np.repeat(points[:, :, 2] > 0, skeleton.dims, axis=1)

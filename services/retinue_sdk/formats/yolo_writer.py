@@ -66,8 +66,9 @@ def label_text(classes: Sequence[int], rows: Sequence[Floats] | Floats) -> bytes
 
 def sizes_of(table: AnnotationTable) -> Floats:
     """(n, 2): width and height of the image of each annotation."""
-    sizes: Floats = table.images[["width", "height"]].to_numpy(dtype=np.float64)
-    return sizes[table.annotations["image"].to_numpy()]
+    owners: Ints = table.annotations["image"].to_numpy()
+    sizes: Floats = table.images[["width", "height"]].to_numpy(dtype=np.float64)[owners]
+    return sizes
 
 
 def centred(table: AnnotationTable, report: Report, name: str) -> Floats:
