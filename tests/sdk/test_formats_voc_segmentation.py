@@ -196,6 +196,14 @@ def test_boxes_beside_the_masks_are_another_format(tmp_path):
     assert formats.LOWEST_CONFIDENCE < voc_segmentation.sniff(root) < pascal_voc.sniff(root)
 
 
+def test_only_jpegimages_holds_images_where_it_is_there(tmp_path):
+    root = dataset(tmp_path, {"a": blocks((1, 2, 2, 9, 9))})
+    save(root / "SegmentationClassRaw/a.png", blocks((1, 2, 2, 9, 9)))
+    (root / "ImageSets/Segmentation").mkdir(parents=True)
+    (root / "ImageSets/Segmentation/train.txt").write_text("a\n")
+    assert voc_segmentation.read(root)[0].images["key"].tolist() == ["JPEGImages/a.jpg"]
+
+
 def test_what_is_no_mask_dataset_is_not_claimed(tmp_path):
     assert voc_segmentation.sniff(voc(tmp_path, {"a": ""})) == 0
 

@@ -13,13 +13,12 @@ from retinue_sdk.formats import files
 from retinue_sdk.formats.fit import Holds, fit
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.text_files import attributes_of
-from retinue_sdk.formats.voc_sets import read_sets, write_sets
+from retinue_sdk.formats.voc_sets import images_of, read_sets, write_sets
 from retinue_sdk.formats.voc_xml import CORNERS, VocFile, parse
 from retinue_sdk.table import AnnotationTable, make_table
 
 NAME = "pascal_voc"
 TITLE = "Pascal VOC"
-NO_IMAGES = {"annotations", "segmentationclass", "segmentationobject"}
 HOLDS = Holds(("box",), attributes=True, unclassed=False, unplaced=False)
 TAGS = {"name", "bndbox"}  # of an object, which no attribute may be called
 
@@ -28,7 +27,7 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
     """Read a Pascal VOC dataset; boxes without area are kept and reported."""
     root, report = files.dataset_root(path), Report()
     listing = files.list_files(root)
-    images = [f for f in listing if files.is_image(f) and _folder(f) not in NO_IMAGES]
+    images = images_of(listing)
     splits = read_sets(root, listing, images, "main", report)
     documents = _documents(listing, images, report)
     measured = files.measure(root, sorted(splits), report)

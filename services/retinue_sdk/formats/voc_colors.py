@@ -24,7 +24,7 @@ OFFICIAL = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog", "horse",
     "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
-MAX_LABELS = 100_000
+MAX_BYTES = 1_000_000  # of a labelmap.txt
 
 
 _BITS = (np.arange(256)[:, np.newaxis] >> np.arange(7, -1, -1)) & 1  # of each value, the highest first
@@ -80,8 +80,9 @@ def kind_of(number: int, names: Mapping[int, str] | None) -> Literal["class", "b
 def read_labelmap(path: Path, name: str, report: Report) -> Labelmap:
     """Read lines of `name:r,g,b:parts:actions`; what cannot be used is reported."""
     found = Labelmap()
-    lines = path.read_bytes().decode("utf-8-sig", errors="replace").split("\n")
-    for line, text in enumerate(lines[:MAX_LABELS], 1):
+    with path.open("rb") as stream:
+        lines = stream.read(MAX_BYTES).decode("utf-8-sig", errors="replace").split("\n")
+    for line, text in enumerate(lines, 1):
         label, *rest = text.strip().rsplit(":", 3)  # a name may have colons
         channels = [c.strip() for c in (rest[0] if rest else "").split(",")]
         usable = len(channels) == 3 and all(

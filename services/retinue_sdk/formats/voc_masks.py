@@ -31,8 +31,7 @@ def read_numbers(path: Path, name: str, size: Size, labelmap: Labelmap | None, r
             numbers = _translated(numbers, palette, labelmap)
     if numbers is None:
         return None
-    flat = numbers.reshape(-1, order="F")
-    if numbers.dtype != np.uint8 and len(np.unique(flat[1:][flat[1:] != flat[:-1]])) > MAX_NUMBERS:
+    if numbers.dtype != np.uint8 and len(_distinct(numbers)) > MAX_NUMBERS:
         report.add("mask_too_detailed", name, f"more than {MAX_NUMBERS} numbers")
         return None
     return numbers
@@ -83,8 +82,8 @@ def _read_colors(path: Path, name: str, size: Size, report: Report) -> Indexes |
 def _translated(indexes: Indexes, palette: list[int], labelmap: Labelmap) -> Indexes:
     """Indexes as the numbers of a labelmap's colours: by the palette if all its colours are there, or else by their place."""
     table = np.arange(max(int(indexes.max(initial=0)), VOID) + 1, dtype=np.int32)
-    used = np.flatnonzero(np.bincount(indexes.reshape(-1), minlength=len(table)))
-    colors = {int(index): palette[index] for index in used if index < len(palette)}
+    used = _distinct(indexes)
+    colors = {index: palette[index] for index in used if index < len(palette)}
     places = list(labelmap.names)
     if len(colors) == len(used) and set(colors.values()) <= {BACKGROUND, VOID, *places}:
         table[list(colors)] = list(colors.values())
@@ -92,3 +91,10 @@ def _translated(indexes: Indexes, palette: list[int], labelmap: Labelmap) -> Ind
         table[: len(places)] = places[: len(table)]
     translated: Indexes = table[indexes]
     return translated
+
+
+def _distinct(numbers: Indexes) -> list[int]:
+    """The different numbers, found where they change: far fewer places than pixels."""
+    flat = numbers.reshape(-1, order="F")
+    found: list[int] = np.unique(np.append(flat[:1], flat[1:][flat[1:] != flat[:-1]])).tolist()
+    return found

@@ -31,7 +31,7 @@ from retinue_sdk.formats.voc_colors import (
     write_labelmap,
 )
 from retinue_sdk.formats.voc_masks import read_numbers, write_numbers
-from retinue_sdk.formats.voc_sets import read_sets, write_sets
+from retinue_sdk.formats.voc_sets import images_of, read_sets, write_sets
 from retinue_sdk.table import AnnotationTable
 
 NAME = "voc_segmentation"
@@ -45,7 +45,7 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
     """Read one mask annotation for each object, or for each class in an image."""
     root, report = files.dataset_root(path), Report()
     listing = files.list_files(root)
-    images = [f for f in listing if files.is_image(f) and _folder(f) not in FOLDERS]
+    images = images_of(listing)
     splits = read_sets(root, listing, images, "segmentation", report)
     measured = files.measure(root, sorted(splits), report)
     found = next((f for f in listing if PurePosixPath(f).name.lower() == LABELMAP), "")

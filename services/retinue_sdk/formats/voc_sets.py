@@ -7,7 +7,15 @@ from pathlib import Path, PurePosixPath
 from retinue_sdk.formats import files
 from retinue_sdk.formats.report import Report
 
+NO_IMAGES = {"annotations", "segmentationclass", "segmentationobject"}
 SETS = {"train": "train", "val": "val", "test": "test", "default": ""}  # `default`: in no split, as CVAT writes it
+
+
+def images_of(listing: list[str]) -> list[str]:
+    """The images of a dataset: those in JPEGImages/ where there is such a folder, else all that lie in no folder of labels."""
+    folders = {f: set(f.lower().split("/")[:-1]) for f in listing if files.is_image(f)}
+    inside = [f for f, above in folders.items() if "jpegimages" in above]
+    return inside or [f for f, above in folders.items() if not above & NO_IMAGES]
 
 
 def read_sets(root: Path, listing: list[str], images: list[str], kind: str, report: Report) -> dict[str, str]:
