@@ -47,7 +47,10 @@ class Published:
 
 
 def publish(table: AnnotationTable, store: Path, progress: Progress | None = None, *, link: bool = False) -> Published:
-    """Store a table's images and make a version of it. `link` takes the files over by hard link: only for files of our own."""
+    """Store a table's images and make a version of it. `link` takes the files over by hard link: only for files of our own.
+
+    An image with a `blob` and no `path` is in the store already: so a version is made of another one's images.
+    """
     with full_disk(store), _staging(store) as staging:
         table = _with_blobs(_ordered(table), store, staging, progress or (lambda _: None), link=link)
         digest = content_digest(table)
@@ -78,13 +81,17 @@ def load_version(dataset: DatasetManifest, roots: Sequence[Path] | None = None) 
     paths = blob_files(dataset, list(table.images["blob"]), roots)
     for key, path in zip(table.images["key"], paths, strict=True):
         if not path.is_file():
-            raise DataError(
-                "An image of the version is not in the store.",
-                code="blob_missing",
-                hint="Import the dataset again.",
-                where=key,
-            )
+            raise _blob_missing(key)
     return table.with_images(path=list(map(str, paths)))
+
+
+def _blob_missing(where: str) -> DataError:
+    return DataError(
+        "An image of the version is not in the store.",
+        code="blob_missing",
+        hint="Import the dataset again.",
+        where=where,
+    )
 
 
 def content_digest(table: AnnotationTable) -> str:
@@ -171,10 +178,13 @@ def _with_blobs(
     """Put every image into the store; new files become visible only after all of them are on the disk."""
     digests: list[str] = []
     staged: dict[str, Path] = {}
-    for done, source in enumerate(table.images["path"], 1):
-        digest = _sha256(Path(source))
+    for done, (source, blob) in enumerate(zip(table.images["path"], table.images["blob"], strict=True), 1):
+        known = bool(blob) and not source
+        digest = blob if known else _sha256(Path(source))
         target = store / "blobs" / digest[:2] / digest
         if digest not in staged and not target.exists():
+            if known:
+                raise _blob_missing(blob)
             staged[digest] = _stage(Path(source), staging / digest, digest, link=link)
         digests.append(digest)
         progress(0.95 * done / len(table))

@@ -54,6 +54,19 @@ def test_a_version_read_again_is_the_same(tmp_path):
     assert [p.read_bytes() for p in again.files] == [p.read_bytes() for p in table.files]
 
 
+def test_a_version_of_images_that_are_in_the_store_already(tmp_path):
+    table = box_table(tmp_path / "source")
+    made = store.publish(table, tmp_path / "store")
+    stored = store.load_version(dataset.manifest(tmp_path / "store", made.digest)).with_images(path="")
+    assert store.publish(stored, tmp_path / "store").digest == made.digest
+    fewer = store.publish(stored.select([0, 2]), tmp_path / "store")
+    assert fewer.created
+    assert fewer.size_bytes == sum(table.files[row].stat().st_size for row in (0, 2))
+    with pytest.raises(DataError) as caught:
+        store.publish(stored.with_images(blob="0" * 64), tmp_path / "store")
+    assert caught.value.problem.code == "blob_missing"
+
+
 def test_the_same_content_is_stored_once_whatever_its_order(tmp_path):
     table = box_table(tmp_path / "source")
     first = store.publish(table, tmp_path / "store")
