@@ -47,7 +47,7 @@ def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -
     table, report = fit(table, HOLDS, NAME)
     points = _points(table, report)
     dims = 2 if _fits_two(table, points) else 3
-    numbers = points[:, :, :dims].reshape(len(points), -1)
+    numbers = points[:, :, :dims].reshape(len(points), points.shape[1] * dims)
     rows = np.hstack([centred(table, report, NAME), numbers]).round(DECIMALS)
     write_dataset(table, path, place, rows, _config(table, points.shape[1], dims, report))
     return report.findings()
