@@ -13,11 +13,11 @@ from retinue_sdk.formats import coco_json, files
 from retinue_sdk.formats.coco_files import NAMED, PURPOSES, Pictures, json_files, looks_like, source_of, sources
 from retinue_sdk.formats.coco_json import Listed, shallow
 from retinue_sdk.formats.coco_rows import Columns, Index
-from retinue_sdk.formats.coco_write import NAME, write
+from retinue_sdk.formats.coco_write import HOLDS, NAME, write
 from retinue_sdk.formats.report import Report
 from retinue_sdk.table import AnnotationTable
 
-__all__ = ["NAME", "TITLE", "read", "read_annotations", "sniff", "write"]
+__all__ = ["HOLDS", "NAME", "TITLE", "read", "read_annotations", "sniff", "write"]
 
 TITLE = "COCO"
 SNIFFED = 20
