@@ -418,7 +418,7 @@ def test_tables_without_images_are_not_claimed(tmp_path):
 def test_scratch_folders_of_dead_processes_are_swept(tmp_path):
     (tmp_path / f"{scratch.PREFIX}dead").mkdir()
     (tmp_path / f"{scratch.PREFIX}link").symlink_to(tmp_path)
-    living = scratch.folder(tmp_path)
+    living = scratch.process_folder(tmp_path)
     assert scratch.sweep(tmp_path) == 0
     assert living.is_dir()
     assert not (tmp_path / f"{scratch.PREFIX}dead").exists()

@@ -50,11 +50,10 @@ def sources(root: Path, listing: Sequence[str], report: Report) -> list[Source]:
     for name in _data_files(root, listing, report):
         try:
             schema = read_schema(root / name)
-        except UNREADABLE as error:
+            columns = understand(schema, features_of(schema, _info(root, name, listing, report)))
+        except UNREADABLE as error:  # also names of columns that are no UTF-8
             report.add("rows_unreadable", name, error)
             continue
-        features = features_of(schema, _info(root, name, listing, report))
-        columns = understand(schema, features)
         if columns is None:
             report.add("rows_ignored", name, ", ".join(schema.names))
             continue

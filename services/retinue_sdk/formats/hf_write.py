@@ -59,6 +59,8 @@ class _Rows:
 
     def __init__(self, table: AnnotationTable, name: str, report: Report) -> None:
         self._table = table
+        columns = (table.images[column].tolist() for column in ("path", "key", "group", "attributes"))
+        self._images = list(zip(*columns, strict=True))
         self._kinds = table.annotations["kind"].to_numpy(dtype=object)
         self._labels = table.annotations["class_id"].to_numpy()
         self._attributes = table.annotations["attributes"].to_numpy(dtype=object)
@@ -75,12 +77,10 @@ class _Rows:
 
     def cells(self, row: int) -> dict[str, Any]:
         """What is written of an image."""
-        image = self._table.images.iloc[row]
+        path, key, group, attributes = self._images[row]
         cells: dict[str, Any] = {
-            "image": {"bytes": Path(image["path"]).read_bytes(), "path": image["key"]},
-            "group": image["group"],
-            "attributes": image["attributes"],
-        }
+            "image": {"bytes": Path(path).read_bytes(), "path": key}, "group": group, "attributes": attributes,
+        }  # fmt: skip
         mine = np.arange(self._table.offsets[row], self._table.offsets[row + 1])
         kinds = self._kinds[mine]
         labels = [self._number[label] for label in self._labels[mine[kinds == "class"]]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -87,16 +88,21 @@ class _Places:
 
     def __init__(self, listing: Iterable[str]) -> None:
         self.keys = {key for key in listing if files.is_image(key)}
-        self._short: dict[str, str] = {}
+
+    @cached_property
+    def _short(self) -> dict[str, str]:
+        """The key of each name and stem; empty for one that several images have."""
+        found: dict[str, str] = {}
         for key in self.keys:
-            path = PurePosixPath(key)
-            for short in {path.name, path.stem}:
-                self._short[short] = "" if short in self._short else key
+            name = key.rpartition("/")[2]
+            for short in {name, name.rpartition(".")[0]}:
+                found[short] = "" if short in found else key
+        return found
 
     def find(self, text: str, folder: str) -> str:
         """The key of an image; empty when there is none, or more than one, that it can mean."""
         name = text.strip().replace("\\", "/")
-        for path in (f"{folder}/{name}" if folder else name, name):
+        for path in (f"{folder}/{name}", name) if folder else (name,):
             if path in self.keys:
                 return path
             if (usual := os.path.normpath(path)) in self.keys:
@@ -116,6 +122,7 @@ class _Collector:
         self._report = report
         self._typed = typed
         self._folders: dict[str, str] = {}
+        self._splits: dict[str, str] = {}
 
     def add(self, record: Record) -> str:
         """Take down a row; the key of its image, empty when it names none."""
@@ -167,10 +174,11 @@ class _Collector:
         if is_empty(cell):
             return record.split
         name = str(cell).strip()
-        if not is_plain(name):
+        if name not in self._splits:
+            self._splits[name] = files.SPLITS.get(name.lower(), name if is_plain(name) else "")
+        if not self._splits[name]:
             self._report.add("split_name_invalid", record.where, name)
-            return ""
-        return files.SPLITS.get(name.lower(), name)
+        return self._splits[name]
 
     def _said(self, record: Record) -> Iterator[tuple[str, float | None]]:
         """Each class, and each value with what it measures."""

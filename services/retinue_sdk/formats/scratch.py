@@ -1,7 +1,7 @@
 """Folders for files that a reader has to make, such as the images inside a parquet file: datasets are never written into.
 
 They lie where the system keeps temporary files (TMPDIR) and go with the process that made them. A process that was killed
-leaves its folder behind, without the lock that a living one holds; the next one that needs a folder removes it.
+leaves its own behind, without the lock that a living one holds; the next one that needs a folder removes them.
 """
 
 from __future__ import annotations
@@ -10,15 +10,21 @@ import atexit
 import fcntl
 import os
 import shutil
+from functools import cache
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 
 PREFIX = "retinue-images-"
 
 
-def folder(parent: Path | None = None) -> Path:
+def folder() -> Path:
     """A new, empty folder for the rest of this process."""
-    parent = parent or Path(gettempdir())
+    return Path(mkdtemp(dir=process_folder(Path(gettempdir()))))
+
+
+@cache
+def process_folder(parent: Path) -> Path:
+    """The folder of this process, which all others are in."""
     sweep(parent)
     while True:
         made = Path(mkdtemp(prefix=PREFIX, dir=parent))
