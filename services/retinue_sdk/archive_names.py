@@ -12,7 +12,9 @@ from retinue_sdk.formats.files import SUFFIXES, is_hidden
 from retinue_sdk.formats.report import Report, printable
 
 UTF8_FLAG = 0x800
-TEXTS = {".csv", ".data", ".json", ".jsonl", ".labels", ".md", ".names", ".ndjson", ".tsv", ".txt", ".xml", ".yaml", ".yml"}
+TEXTS = {
+    ".csv", ".data", ".json", ".jsonl", ".labels", ".md", ".names", ".ndjson", ".tsv", ".txt", ".xml", ".yaml", ".yml",
+}  # fmt: skip
 TABLES = {".arrow", ".parquet"}  # may hold images; nothing in them is run
 ARCHIVES = {".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"}
 # Code, or containers that run code when they are loaded: ultralytics unpickles any labels.cache it finds.
