@@ -75,7 +75,9 @@ class AnnotationTable:
     geometry: Any  # pyarrow.LargeListArray of float64, one entry per annotation
     classes: list[str]
     class_ids: list[int]  # the ids the data came with, in the order of `classes`
-    class_attributes: list[dict[str, Any]] = field(default_factory=list)  # "supercategory", "keypoints", "skeleton", "flip"
+    class_attributes: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # "supercategory", "keypoints", "skeleton", "flip"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_attributes", self.class_attributes or [{} for _ in self.classes])
@@ -264,7 +266,9 @@ def _classes_of(table: AnnotationTable) -> tuple[list[str], list[int], list[dict
     return table.classes, table.class_ids, table.class_attributes
 
 
-def _filled(columns: Mapping[str, Any] | pd.DataFrame, defaults: Mapping[str, Any], wanted: Mapping[str, str]) -> pd.DataFrame:
+def _filled(
+    columns: Mapping[str, Any] | pd.DataFrame, defaults: Mapping[str, Any], wanted: Mapping[str, str]
+) -> pd.DataFrame:
     frame = pd.DataFrame(dict(columns))
     for name, value in defaults.items():
         if name not in frame:

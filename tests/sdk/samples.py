@@ -52,7 +52,7 @@ def _skeleton(kind: str, *, plain: bool) -> dict[str, Any]:
     return points if plain else {**points, "supercategory": "animal"}
 
 
-def _shape(kind: str, size: tuple[int, int], number: np.random.Generator) -> Any:
+def _shape(kind: str, size: tuple[int, int], number: np.random.Generator) -> Any:  # noqa: PLR0911 - one for each kind
     width, height = size
     if kind == "class":
         return ()

@@ -58,6 +58,7 @@ def read_annotations(path: Path) -> tuple[AnnotationTable, list[Finding]]:
                 attributes=[image.attributes for image in listed],
             )
             columns.add_file(document, Index({image.id: row for row, image in enumerate(listed)}))
+            del document, listed  # the text of the file, which may be large
     return columns.table(path.name), report.findings()
 
 

@@ -103,20 +103,35 @@ class Columns:
         return Index(rows)
 
     def table(self, where: str) -> AnnotationTable:
-        """The table of all that was added."""
-        columns: dict[str, Any] = {}
-        for name in ("image", "class_id", "kind", "x1", "y1", "x2", "y2", "source", "attributes"):
-            columns[name] = np.concatenate([np.empty(0, dtype=np.int64), *(part.pop(name) for part in self._parts)])
-        values = np.concatenate([np.empty(0), *(part.pop("values") for part in self._parts)])
-        lengths = np.concatenate([np.empty(0, dtype=np.int64), *(part.pop("lengths") for part in self._parts)])
+        """The table of all that was added, ordered by image."""
+        order = np.argsort(self._joined("image"), kind="stable")
+        names = ("image", "class_id", "kind", "x1", "y1", "x2", "y2", "source", "attributes")
         return make_table(
             self.images,
-            columns,
+            {name: self._joined(name)[order] for name in names},
             check_class_names(self.class_names, where, self.report),
             list(self.classes),
-            geometry.from_flat(values, lengths),
+            self._geometry(order),
             self.class_attributes,
         )
+
+    def _joined(self, name: str) -> npt.NDArray[Any]:
+        none = np.empty(0, dtype=np.int64)
+        return np.concatenate([none, *(part[name] for part in self._parts)])
+
+    def _geometry(self, order: Ints) -> Any:
+        """The geometry column in this order. Each part is let go once its values are in their place: there are millions."""
+        lengths = self._joined("lengths")
+        starts = np.empty_like(lengths)
+        starts[order] = np.cumsum(lengths[order]) - lengths[order]
+        values = np.empty(int(lengths.sum()))
+        first = 0
+        for part in self._parts:
+            its, flat = part["lengths"], part.pop("values")
+            shifts = starts[first : first + len(its)] - (np.cumsum(its) - its)
+            values[np.repeat(shifts, its) + np.arange(len(flat))] = flat
+            first += len(its)
+        return geometry.from_flat(values, lengths[order])
 
 
 def _points(attributes: Json) -> int:

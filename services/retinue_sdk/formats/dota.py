@@ -12,12 +12,14 @@ from retinue_sdk.formats.fit import Holds, fit
 from retinue_sdk.formats.pairs import find_pairs, has_pairs
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.rows import Rows, number, to_json
-from retinue_sdk.formats.text_files import attributes_of, numbers, read_columns, report_unused, shortest
+from retinue_sdk.formats.text_files import attributes_of, numbers, read_columns, shortest
 from retinue_sdk.table import AnnotationTable
 
 NAME = "dota"
 TITLE = "DOTA"
-HOLDS = Holds(("obb",), attributes=True, image_attributes=True, unclassed=False, blank="-")
+HOLDS = Holds(
+    ("obb",), attributes=True, image_attributes=True, class_order=False, class_unused=False, unclassed=False, blank="-"
+)
 IMAGES = ("images",)
 LABELS = (
     "labeltxt", "labeltxt-v1.0", "labeltxt-v1.5", "labeltxt-v2.0",
@@ -56,7 +58,6 @@ def sniff(path: Path) -> float:
 def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -> list[Finding]:
     """Write <split>/images and <split>/labelTxt."""
     table, report = fit(table, HOLDS, NAME)
-    report_unused(table, NAME, report)
     lines = _lines(table, report)
     images = table.images
     columns = (table.file_names, images["path"], images["split"], images["attributes"])

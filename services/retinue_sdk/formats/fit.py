@@ -26,6 +26,8 @@ class Holds:
     image_attributes: bool = False
     class_attributes: bool | tuple[str, ...] = False  # all, or those of these names
     class_ids: bool = False  # ids with gaps
+    class_order: bool = True  # classes in an order of their own, not by name
+    class_unused: bool = True  # classes without annotations
     groups: bool = False
     splits: bool = True
     unsplit: bool = True  # images without a split, beside others that have one or not
@@ -55,6 +57,11 @@ def fit(table: AnnotationTable, holds: Holds, name: str) -> tuple[AnnotationTabl
     lose("loss_group", (images["group"] != "").to_numpy(), holds.groups)
     lose("loss_splits", (images["split"] != "").to_numpy(), holds.splits)
     lose("loss_split", (images["split"] == "").to_numpy(), holds.unsplit)
+    unused = sorted(set(range(len(table.classes))) - set(rows["class_id"]))
+    if unused and not holds.class_unused:
+        report.add("loss_class_unused", name, ", ".join(table.classes[i] for i in unused), count=len(unused))
+    if not holds.class_order and table.classes != sorted(table.classes):
+        report.add("loss_class_order", name)
     if not holds.class_ids and table.class_ids != list(range(len(table.classes))):
         report.add("loss_class_ids", name)
     return (table if holds.blank == " " else _without_blanks(table, holds.blank, name, report)), report

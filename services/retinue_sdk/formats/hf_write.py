@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -54,6 +55,13 @@ def write_parquet(table: AnnotationTable, path: Path, name: str, shard_bytes: in
     return report
 
 
+def _unused_measures(table: AnnotationTable, kinds: npt.NDArray[Any]) -> list[str]:
+    """Classes without annotations in a table of values only: each of its measures is a column, and none lists classes."""
+    used = set(table.annotations["class_id"])
+    only_values = len(kinds) > 0 and bool((kinds == "value").all())
+    return [name for index, name in enumerate(table.classes) if only_values and index not in used]
+
+
 class _Rows:
     """The cells of each image, and their schema: a column for each thing that any image has."""
 
@@ -70,6 +78,8 @@ class _Rows:
             report.add("loss_attributes", name, count=lost)
         measures = set(self._labels[self._kinds == "value"]) - set(self._labels[self._kinds != "value"])
         self._names = [i for i in range(len(table.classes)) if i not in measures]
+        if unused := _unused_measures(table, self._kinds):
+            report.add("loss_class_unused", name, ", ".join(unused), count=len(unused))
         self._number = {label: number for number, label in enumerate(self._names)}
         owners = table.annotations["image"].to_numpy()[self._kinds == "class"]
         self._several = len(np.unique(owners)) < len(owners)

@@ -16,7 +16,7 @@ from retinue_sdk.table import AnnotationTable, make_table
 
 NAME = "image_folder"
 TITLE = "Folders of classes"
-HOLDS = Holds(("class",), unclassed=False)
+HOLDS = Holds(("class",), class_order=False, unclassed=False)
 
 
 def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:

@@ -19,14 +19,15 @@ from retinue_sdk.formats.text_files import (
     plain,
     read_columns,
     read_lines,
-    report_unused,
     shortest,
 )
 from retinue_sdk.table import AnnotationTable
 
 NAME = "kitti"
 TITLE = "KITTI 2D"
-HOLDS = Holds(("box",), attributes=True, unsplit=False, unclassed=False, blank="_")
+HOLDS = Holds(
+    ("box",), attributes=True, class_order=False, class_unused=False, unsplit=False, unclassed=False, blank="_"
+)
 IMAGES, LABELS = ("image_2",), ("label_2",)
 IGNORED = "DontCare"
 # the columns before and after the box, and what stands for unknown in them
@@ -59,7 +60,6 @@ def sniff(path: Path) -> float:
 def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -> list[Finding]:
     """Write training and testing; the lists in ImageSets tell train from val."""
     table, report = fit(table, HOLDS, NAME)
-    report_unused(table, NAME, report)
     lines, names = _lines(table, report), table.file_names
     listed: dict[str, list[str]] = {}
     for row, (name, source, split) in enumerate(zip(names, table.images["path"], table.images["split"], strict=True)):
@@ -114,7 +114,7 @@ def _add(rows: Rows, image: int, columns: list[str], size: Size, source: str, li
 
 
 def _lines(table: AnnotationTable, report: Report) -> list[str]:
-    """The line of each annotation; attributes that are no numbers of KITTI are lost."""
+    """The line of each annotation; attributes that are no numbers of KITTI are lost, all others are numbers."""
     rows = table.annotations
     lines = []
     for box, label, text in zip(table.boxes, rows["class_id"], rows["attributes"], strict=True):
@@ -123,6 +123,8 @@ def _lines(table: AnnotationTable, report: Report) -> list[str]:
         known = {key: value for key, value in values.items() if value is not None}
         if len(known) < len(said):
             report.add("loss_attributes", NAME, text)
+        elif any(isinstance(said[key], str) for key in known):
+            report.add("loss_attribute_types", NAME, text)
         before = [known.get(key, unknown) for key, unknown in BEFORE.items()]
         after = [known.get(key, unknown) for key, unknown in AFTER.items()]
         score = [known["score"]] if "score" in known else []

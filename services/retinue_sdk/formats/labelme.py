@@ -32,6 +32,8 @@ HOLDS = Holds(
     attributes=True,
     image_attributes=True,
     class_attributes=("keypoints",),
+    class_order=False,
+    class_unused=False,
     rings=False,
     unclassed=False,
     unplaced=False,
@@ -69,8 +71,6 @@ def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -
     """Write each image with its JSON into a folder of its split."""
     table, report = fit(table, HOLDS, NAME)
     writer = Writer(dict(zip(table.classes, table.class_attributes, strict=True)), NAME, report)
-    if unused := set(range(len(table.classes))) - set(table.annotations["class_id"]):
-        report.add("loss_class_unused", NAME, ", ".join(table.classes[i] for i in sorted(unused)), count=len(unused))
     images = table.images
     columns = (images["path"], images["split"], images["width"], images["height"], images["attributes"])
     for name, source, split, width, height, said, found in zip(

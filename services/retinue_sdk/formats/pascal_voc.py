@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePosixPath
 from xml.sax.saxutils import escape
 
@@ -12,6 +11,7 @@ from retinue_sdk.api import Finding
 from retinue_sdk.formats import files
 from retinue_sdk.formats.fit import Holds, fit
 from retinue_sdk.formats.report import Report
+from retinue_sdk.formats.rows import to_json
 from retinue_sdk.formats.text_files import attributes_of
 from retinue_sdk.formats.voc_sets import images_of, read_sets, write_sets
 from retinue_sdk.formats.voc_xml import CORNERS, VocFile, parse
@@ -19,7 +19,7 @@ from retinue_sdk.table import AnnotationTable, make_table
 
 NAME = "pascal_voc"
 TITLE = "Pascal VOC"
-HOLDS = Holds(("box",), attributes=True, unclassed=False, unplaced=False)
+HOLDS = Holds(("box",), attributes=True, class_order=False, class_unused=False, unclassed=False, unplaced=False)
 TAGS = {"name", "bndbox"}  # of an object, which no attribute may be called
 
 
@@ -108,7 +108,7 @@ class _Rows:
             self.box.append(item.box)
             self.source.append(document.name)
             self.line.append(item.line)
-            self.attributes.append(json.dumps(item.attributes, sort_keys=True) if item.attributes else "")
+            self.attributes.append(to_json(item.attributes))
 
     def columns(self) -> dict[str, object]:
         boxes = np.array(self.box, dtype=np.float64).reshape(-1, 4)
@@ -155,19 +155,19 @@ def _objects(table: AnnotationTable, report: Report) -> list[str]:
     """The <object> of each box. Attributes become tags of their own, where their names can be tags and their values text."""
     labels = [escape(name) for name in table.classes]
     rows = table.annotations
-    unused = set(range(len(labels))) - set(rows["class_id"])
-    if unused:
-        report.add("loss_class_unused", NAME, ", ".join(table.classes[i] for i in sorted(unused)), count=len(unused))
-    objects, lost = [], 0
+    objects, lost, typed = [], 0, 0
     for label, box, text in zip(rows["class_id"], table.boxes.tolist(), rows["attributes"], strict=True):
         said = attributes_of(text)
         tags = {key: str(value) for key, value in said.items() if _is_tag(key) and _is_text(value)}
         lost += len(tags) < len(said)
+        typed += any(not isinstance(said[key], str) for key in tags)
         attributes = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in tags.items())
         corners = "".join(f"<{tag}>{_shortest(value)}</{tag}>" for tag, value in zip(CORNERS, box, strict=True))
         objects.append(f"<object><name>{labels[label]}</name>{attributes}<bndbox>{corners}</bndbox></object>\n")
     if lost:
         report.add("loss_attributes", NAME, count=lost)
+    if typed:
+        report.add("loss_attribute_types", NAME, count=typed)
     return objects
 
 

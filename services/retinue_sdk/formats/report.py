@@ -163,7 +163,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "boxes_like_corners": (WARNING, "Boxes reach over the border, and all would fit as corners x1, y1, x2, y2.", "Call the field bbox_xyxy if they are corners."),
     "image_bytes": (ERROR, "An image inside a file is larger than 256 MB, or all together are larger than 50 GB.", "Scale the images down, or split the dataset."),
     # NDJSON
-    "ndjson_header": (ERROR, "The first line does not describe a dataset of version 1.", "Write {\"type\": \"dataset\", \"version\": 1, \"classes\": [{\"id\": 0, \"name\": \"cat\"}]}."),
+    "ndjson_header": (ERROR, "The first line does not describe a dataset of version 1.", 'Write {"type": "dataset", "version": 1, "classes": [{"id": 0, "name": "cat"}]}.'),
     "line_invalid": (ERROR, "A line does not describe an image.", "Correct the field named."),
     "key_repeated": (ERROR, "Two lines have the same key.", "Keep one of them."),
     "shape_invalid": (ERROR, "A geometry does not fit its kind or its image.", "Correct or remove it."),
@@ -177,6 +177,8 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "loss_unplaced": (WARNING, "Keypoints of which none is labelled cannot be written in this format without a box.", "Choose a format that holds them."),
     "loss_image_attributes": (WARNING, "Attributes of images cannot be written in this format.", "Choose NDJSON to keep everything."),
     "loss_class_attributes": (WARNING, "Attributes of classes, such as a skeleton, cannot be written in this format.", "Choose NDJSON to keep everything."),
+    "loss_class_order": (WARNING, "This format has no list of classes: they are numbered by name.", "Nothing to do; the names stay."),
+    "loss_attribute_types": (WARNING, "Attributes are written as text, or as numbers, whatever they were.", "Choose NDJSON to keep everything."),
     "loss_group": (WARNING, "Groups of images cannot be written in this format.", "Choose NDJSON to keep everything."),
     "loss_overlap": (WARNING, "Pixels that masks of two classes cover were written as the later one.", "Choose a format that holds masks one by one."),
     "loss_objects": (WARNING, "Objects of one class in one image were written as one mask.", "Choose a format that holds masks one by one."),

@@ -19,6 +19,7 @@ from retinue_sdk.table import AnnotationTable, make_table
 Box = tuple[float, float, float, float]
 NO_BOX: Box = (math.nan, math.nan, math.nan, math.nan)
 NUMBER_LENGTH = 40
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def number(text: str) -> float | None:
@@ -176,7 +177,7 @@ class Rows:
 
 def to_json(attributes: Mapping[str, Any] | None) -> str:
     """Attributes as a table holds them: one form for the same content, nothing for none."""
-    return json.dumps(attributes, sort_keys=True, ensure_ascii=False, separators=(",", ":")) if attributes else ""
+    return _ENCODER.encode(attributes) if attributes else ""
 
 
 def _where(source: str, line: int) -> str:

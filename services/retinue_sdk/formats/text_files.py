@@ -9,7 +9,6 @@ from typing import Any
 
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.rows import number
-from retinue_sdk.table import AnnotationTable
 
 MAX_BYTES = 32_000_000
 MAX_LINES = 100_000
@@ -68,10 +67,3 @@ def shortest(value: float) -> str:
 def attributes_of(text: str) -> dict[str, Any]:
     """What `rows.to_json` made a text of."""
     return dict(json.loads(text)) if text else {}
-
-
-def report_unused(table: AnnotationTable, where: str, report: Report) -> None:
-    """Report the classes without annotations: what has no list of classes loses them."""
-    used = set(table.annotations["class_id"])
-    if unused := [name for index, name in enumerate(table.classes) if index not in used]:
-        report.add("loss_class_unused", where, ", ".join(unused), count=len(unused))

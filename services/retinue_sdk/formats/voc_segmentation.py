@@ -77,7 +77,7 @@ def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -
     """Write JPEGImages, SegmentationClass, SegmentationObject, ImageSets/Segmentation and labelmap.txt."""
     table, report = fit(table, HOLDS, NAME)
     numbers = usable_numbers(table.class_ids)
-    if numbers != table.class_ids and table.class_ids != list(range(len(numbers))):
+    if numbers != table.class_ids:
         report.add("loss_class_ids", NAME)
     folders = [path / name for name in ("JPEGImages", "SegmentationClass", "SegmentationObject")]
     for folder in folders:
