@@ -13,6 +13,7 @@ from typing import Protocol, cast
 
 from retinue_sdk.api import Finding
 from retinue_sdk.errors import DataError
+from retinue_sdk.formats import files
 from retinue_sdk.formats.files import Place
 from retinue_sdk.table import AnnotationTable
 
@@ -74,7 +75,8 @@ def writer(name: str) -> Format:
 def detect(path: Path) -> tuple[str, dict[str, float]]:
     """The most likely format of a folder, and how confident each format is."""
     formats = all_formats()
-    confidence = {name: form.sniff(path) for name, form in formats.items()}
+    with files.listed_once():
+        confidence = {name: form.sniff(path) for name, form in formats.items()}
     best = max(confidence, key=lambda name: confidence[name], default="")
     if not best or confidence[best] < LOWEST_CONFIDENCE:
         titles = ", ".join(form.TITLE for form in formats.values())

@@ -8,6 +8,8 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -40,6 +42,8 @@ UNREADABLE = (
     struct.error, zlib.error,
 )  # fmt: skip
 
+_LISTED: ContextVar[dict[Path, list[str]] | None] = ContextVar("listed", default=None)
+
 Place = Callable[[Path, Path], None]
 
 
@@ -53,8 +57,27 @@ def is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - called once per file; Path costs ten times as much
 
 
+@contextmanager
+def listed_once() -> Iterator[None]:
+    """Within it each folder is listed once: all formats look at the same files, one after the other."""
+    token = _LISTED.set({})
+    try:
+        yield
+    finally:
+        _LISTED.reset(token)
+
+
 def list_files(root: Path) -> list[str]:
     """All visible files below root as sorted relative paths; linked folders are not entered."""
+    known = _LISTED.get()
+    if known is None:
+        return _walk(root)
+    if root not in known:
+        known[root] = _walk(root)
+    return list(known[root])
+
+
+def _walk(root: Path) -> list[str]:
     found: list[str] = []
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(f for f in folders if not is_hidden(f))
