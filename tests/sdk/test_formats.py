@@ -13,11 +13,12 @@ from PIL import Image
 
 from retinue_sdk import formats
 from retinue_sdk.errors import DataError
-from retinue_sdk.formats import image_folder, pascal_voc, yolo_detect
+from retinue_sdk.formats import dota, image_folder, kitti, labelme, pascal_voc, yolo_detect
 from retinue_sdk.formats.report import CODES, Report, blocking, printable
 from retinue_sdk.names import unique_names
 from retinue_sdk.table import make_table, no_geometry
 from tests.sdk.drawn import box_table, class_folders, draw, voc, voc_object, yolo
+from tests.sdk.samples import sample
 
 
 def codes(findings):
@@ -128,7 +129,7 @@ def table_of(root, classes, labels, splits):
 
 
 def test_class_folders_lie_within_the_dataset_whatever_the_classes_are_called(tmp_path):
-    names = ["../../up", "/etc", ".hidden", "a/b", "a_b", "cat"]
+    names = ["../../up", ".hidden", "/etc", "a/b", "a_b", "cat"]
     table = table_of(tmp_path / "in", names, [0, 1, 2, 3, 4, 5], [""] * 6)
     assert codes(image_folder.write(table, tmp_path / "deep/er/out")) == {"loss_class_names": 4}
     assert {p.name for p in tmp_path.iterdir()} == {"in", "deep"}
@@ -169,7 +170,7 @@ def test_voc_numbers_splits_and_attributes_are_kept(tmp_path):
     assert table.classes == ["cat", "dog"]
     assert table.boxes.tolist() == [[1, 1, 10.5, 20], [3, 4, 5, 6]]
     assert table.annotations["line"].tolist() == [4, 5]
-    assert table.annotations["attributes"].tolist() == ['{"difficult": "1"}', ""]
+    assert table.annotations["attributes"].tolist() == ['{"difficult":"1"}', ""]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ def test_voc_there_and_back(tmp_path):
 
 def test_voc_keeps_attributes_that_can_be_tags_and_images_without_a_split(tmp_path):
     table = box_table(tmp_path / "source")
-    said = ['{"difficult": "1", "pose": "left & up"}', '{"a b": 1}', '{"parts": [1]}', '{"name": "x", "note": " y"}']
+    said = ['{"difficult":"1","pose":"left & up"}', '{"a b":1}', '{"parts":[1]}', '{"name":"x","note":" y"}']
     table = replace(
         table,
         annotations=table.annotations.assign(attributes=said, class_id=[0, 0, 0, -1]),
@@ -257,10 +258,33 @@ def test_voc_keeps_attributes_that_can_be_tags_and_images_without_a_split(tmp_pa
     assert sorted(again.annotations["attributes"]) == ["", "", said[0]]
 
 
+def test_voc_attributes_are_text(tmp_path):
+    table = box_table(tmp_path / "source")
+    said = ['{"occluded":1}', '{"difficult":"1","score":0.5}', '{"difficult":"0"}', ""]
+    table = replace(table, annotations=table.annotations.assign(attributes=said))
+    assert codes(pascal_voc.write(table, tmp_path / "out")) == {"loss_attribute_types": 2}
+    again, findings = pascal_voc.read(tmp_path / "out")
+    assert findings == []
+    text = ['{"occluded":"1"}', '{"difficult":"1","score":"0.5"}', '{"difficult":"0"}', ""]
+    assert sorted(again.annotations["attributes"]) == sorted(text)
+
+
 def test_boxes_travel_from_voc_to_yolo(tmp_path):
     table, _ = pascal_voc.read(voc(tmp_path / "in", {"a": voc_object("cat", 1, 2, 31, 42)}, {"train": ["a"]}))
     yolo_detect.write(table, tmp_path / "out")
     np.testing.assert_allclose(yolo_detect.read(tmp_path / "out")[0].boxes, [[1, 2, 31, 42]], atol=1e-9)
+
+
+# --- no list of classes ---
+
+
+@pytest.mark.parametrize("form", [dota, image_folder, kitti, labelme, pascal_voc])
+def test_classes_without_a_list_are_in_the_order_of_their_names(tmp_path, form):
+    table = sample(form.HOLDS.kinds[0], tmp_path / "in", plain=True)
+    for names, lost in ((["ant", "bee", "cat"], 0), (["bee", "cat", "ant"], 1)):
+        findings = form.write(replace(table, classes=names), tmp_path / f"out {lost}")
+        assert codes(findings).get("loss_class_order", 0) == lost
+        assert form.read(tmp_path / f"out {lost}")[0].classes == ["ant", "bee", "cat"]
 
 
 # --- images ---------------------------------------------------------------------------------------------------------------

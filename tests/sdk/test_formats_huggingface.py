@@ -430,7 +430,8 @@ def test_scratch_folders_of_dead_processes_are_swept(tmp_path):
 @pytest.mark.parametrize("kind", ["class", "box", "value"])
 def test_there_and_back(tmp_path, kind):
     made = sample(kind, tmp_path / "made", plain=True)
-    assert huggingface.write(made, tmp_path / "out") == []
+    unused = {"loss_class_unused": 2} if kind == "value" else {}  # a column of values lists no classes
+    assert codes(huggingface.write(made, tmp_path / "out")) == unused
     again, findings = huggingface.read(tmp_path / "out")
     assert findings == []
     assert same(made, again) == []
