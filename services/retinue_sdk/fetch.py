@@ -8,85 +8,25 @@ the address that was checked. No proxy, no credentials and no kept connection ta
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import httpx
 
 from retinue_sdk.disk import check_room, full_disk
 from retinue_sdk.errors import DataError, ForbiddenError
+from retinue_sdk.fetch_policy import Policy
 from retinue_sdk.formats.report import printable
 
 CHUNK = 1 << 20
 ADDRESSES = 4  # of one name that are tried
-# Taken for public by some version of `ipaddress`; each leads to an address inside of it, or to nowhere.
-CLOSED = [
-    ipaddress.ip_network(n)
-    for n in (
-        "64:ff9b::/96",
-        "64:ff9b:1::/48",
-        "2001::/32",
-        "2002::/16",
-        "3fff::/20",
-        "5f00::/16",
-        "192.0.0.0/24",
-        "192.88.99.0/24",
-    )
-]
+__all__ = ["Fetched", "Policy", "fetch", "resolve"]
 
 Progress = Callable[[float], None]
 Resolve = Callable[[str, int], list[str]]
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What may be fetched. Wrong entries are a ValueError at once."""
-
-    hosts: tuple[str, ...] = ()  # HOST, *.DOMAIN, HOST:PORT or http://HOST:PORT; https where nothing is said
-    networks: tuple[str, ...] = ()  # not public and may be reached all the same, as 10.1.0.0/16
-    max_bytes: int = 50 << 30
-    seconds: float = 3600  # for all of it
-    idle_seconds: float = 30  # without a byte
-    redirects: int = 5
-
-    def __post_init__(self) -> None:
-        if not all(url.host and url.scheme in {"http", "https"} for url in self._hosts):
-            raise ValueError("a host is empty, or its scheme is not http or https")
-        _ = self._networks
-
-    @cached_property
-    def _hosts(self) -> list[httpx.URL]:
-        try:
-            return [httpx.URL(host if "://" in host else f"https://{host}") for host in self.hosts]
-        except httpx.InvalidURL as error:
-            raise ValueError(f"a host cannot be read: {error}") from error
-
-    @cached_property
-    def _networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-        return [ipaddress.ip_network(network) for network in self.networks]
-
-    def lists(self, url: httpx.URL) -> bool:
-        """Whether the operator has listed this URL's scheme, host and port."""
-        return any(
-            (url.scheme, url.port) == (listed.scheme, listed.port)
-            and (url.host == listed.host or (listed.host.startswith("*.") and url.host.endswith(listed.host[1:])))
-            for listed in self._hosts
-        )
-
-    def opens(self, address: str) -> bool:
-        """Whether this address may be connected to."""
-        number: Address = ipaddress.ip_address(address)
-        number = getattr(number, "ipv4_mapped", None) or number
-        if any(number in network for network in self._networks):
-            return True
-        odd = number.is_multicast or number.is_reserved or getattr(number, "is_site_local", False)
-        return number.is_global and not odd and not any(number in network for network in CLOSED)
 
 
 @dataclass(frozen=True)
@@ -95,6 +35,12 @@ class Fetched:
 
     name: str  # the last part of the URL
     size: int
+
+
+class FetchError(DataError):
+    """A file that cannot be had from where it is."""
+
+    code, hint = "fetch_failed", "Check the URL in a browser without a login, or upload the file."
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -127,11 +73,15 @@ async def _fetch(url: str, target: Path, policy: Policy, progress: Progress, res
         ) from error
     except (TimeoutError, httpx.TimeoutException) as error:
         limit = f"{policy.idle_seconds:g} seconds without a byte, {policy.seconds:g} in all"
-        raise _failed(f"The server is too slow (the limits are {limit}).", parsed, "fetch_timeout") from error
+        raise FetchError(
+            f"The server is too slow (the limits are {limit}).", where=_shown(parsed), code="fetch_timeout"
+        ) from error
     except httpx.RemoteProtocolError as error:
-        raise _failed("The server ended before the file did, or speaks no HTTP.", parsed, "fetch_incomplete") from error
+        raise FetchError(
+            "The server ended before the file did, or speaks no HTTP.", where=_shown(parsed), code="fetch_incomplete"
+        ) from error
     except (httpx.HTTPError, ssl.SSLError) as error:
-        raise _failed("The server cannot be reached, or has no valid certificate.", parsed) from error
+        raise FetchError("The server cannot be reached, or has no valid certificate.", where=_shown(parsed)) from error
     return Fetched(PurePosixPath(parsed.path).name or "download", size)
 
 
@@ -169,7 +119,7 @@ class _Guarded(httpx.AsyncBaseTransport):
         try:
             found = await asyncio.to_thread(self._resolver, host, port)
         except (OSError, UnicodeError) as error:
-            raise _failed("The server's name is not known.", url) from error
+            raise FetchError("The server's name is not known.", where=_shown(url)) from error
         if not found or not all(map(self._policy.opens, found)):
             raise ForbiddenError(
                 "The server's address is not a public one.",
@@ -222,12 +172,14 @@ async def _download(client: httpx.AsyncClient, url: httpx.URL, target: Path, pol
             await response.aclose()
         client.cookies.clear()
         request = client.build_request("GET", response.next_request.url)  # nothing of the last one goes along
-    raise _failed(f"The server sends us on more than {policy.redirects} times.", url, "fetch_redirects")
+    raise FetchError(
+        f"The server sends us on more than {policy.redirects} times.", where=_shown(url), code="fetch_redirects"
+    )
 
 
 async def _save(response: httpx.Response, target: Path, policy: Policy, progress: Progress) -> int:
     if response.status_code != 200:
-        raise _failed(f"The server answers {response.status_code}.", response.request.url)
+        raise FetchError(f"The server answers {response.status_code}.", where=_shown(response.request.url))
     declared = int(response.headers.get("Content-Length", "0"))
     _check_size(declared, policy, response.request.url)
     check_room(target.parent, declared)
@@ -250,12 +202,11 @@ async def _save(response: httpx.Response, target: Path, policy: Policy, progress
 
 def _check_size(size: int, policy: Policy, url: httpx.URL) -> None:
     if size > policy.max_bytes:
-        raise _failed(f"The file has more than {policy.max_bytes} bytes, which is the limit.", url, "fetch_too_large")
-
-
-def _failed(message: str, url: httpx.URL, code: str = "fetch_failed") -> DataError:
-    hint = "Check the URL in a browser without a login, or upload the file."
-    return DataError(message, code=code, hint=hint, where=_shown(url))
+        raise FetchError(
+            f"The file has more than {policy.max_bytes} bytes, which is the limit.",
+            where=_shown(url),
+            code="fetch_too_large",
+        )
 
 
 def _shown(url: httpx.URL) -> str:
