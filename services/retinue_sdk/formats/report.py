@@ -37,6 +37,8 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "label_without_image": (WARNING, "A label belongs to no image.", "Add the image or remove the label."),
     "list_path_escapes": (ERROR, "A list names a path outside the dataset.", "Write paths relative to the dataset's folder."),
     "split_overlap": (WARNING, "An image is listed in two splits; the first one holds.", "List every image once."),
+    # videos
+    "video_damaged": (WARNING, "A part of a video cannot be decoded and was left out.", "Look at the frames around it, or convert the video anew."),
     # classes
     "class_name_invalid": (ERROR, "A class name is empty, longer than 200 characters or holds control characters.", "Rename the class."),
     "class_name_duplicate": (ERROR, "Two classes have the same name.", "Rename or merge them."),
