@@ -165,8 +165,10 @@ function DropZone(ui: IUi): JSX.Element {
     >
       <p>
         {model.datasets.length
-          ? trans.__('Drop a zip to add a dataset.')
-          : trans.__('Drop a zip of images here to make the first dataset.')}
+          ? trans.__('Drop an archive to add a dataset.')
+          : trans.__(
+              'Drop an archive of images here to make the first dataset: zip, tar, tar.gz or tar.zst.'
+            )}
       </p>
       <label className="retinue-Drop-formats">
         {trans.__('Format')}{' '}
@@ -182,7 +184,7 @@ function DropZone(ui: IUi): JSX.Element {
       <input
         ref={input}
         type="file"
-        accept=".zip,application/zip"
+        accept=".zip,.tar,.tgz,.gz,.zst,image/*"
         hidden
         data-retinue="upload"
         onChange={event => {

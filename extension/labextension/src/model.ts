@@ -94,7 +94,7 @@ export class RetinueModel {
     if (!(await upload.run())) {
       return;
     }
-    const name = upload.file.name.replace(/\.(zip|tar|tgz|tar\.gz)$/i, '');
+    const name = upload.file.name.replace(/\.(zip|tar|tgz|tar\.gz|tar\.zst)$/i, '');
     const made = await this._try(async () => {
       const body = { name, upload_id: upload.id as string, format: upload.format };
       this._putDataset(await this.api.createDataset(upload.projectId, body));
