@@ -12,15 +12,10 @@ import pytest
 from retinue_sdk.errors import DataError, NotFoundError, UnavailableError
 from retinue_sdk.formats import huggingface
 from retinue_sdk.formats.hf_sources import from_dataset, from_hub
+from tests.sdk.checks import codes
 from tests.sdk.drawn import draw
+from tests.sdk.label_files import said
 from tests.sdk.parquets import NAMES, images, parquet, table
-from tests.sdk.test_formats_labels import codes, said
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    """Three encoded images."""
-    return [draw(tmp_path / "drawn" / f"{i}.png", shade=i).read_bytes() for i in range(3)]
 
 
 class Dataset:

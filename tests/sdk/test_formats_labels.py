@@ -1,58 +1,18 @@
-"""CSV and JSON Lines of labels: what columns mean, bad rows and their codes, and the way there and back."""
+"""CSV and JSON Lines of labels: what columns mean, and bad rows with their codes."""
 
 from __future__ import annotations
 
-import csv
 import json
-from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from retinue_sdk import formats
-from retinue_sdk.errors import DataError
 from retinue_sdk.formats import csv_labels, jsonl_labels
 from retinue_sdk.formats.label_columns import classes_of
-from retinue_sdk.formats.report import CODES
-from retinue_sdk.table import make_table
-from tests.sdk.conversions import same
-from tests.sdk.drawn import draw, voc, voc_object, yolo
-from tests.sdk.samples import sample
-
-few = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
-
-
-def codes(findings):
-    return {f.code: f.count for f in findings}
-
-
-def folder(root, name, content, images="abcd"):
-    """Images a.png, b.png ... and a file of labels."""
-    for number, image in enumerate(images):
-        draw(root / f"{image}.png", shade=number)
-    (root / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    return root
-
-
-def said(table):
-    """What a table says of each image by its key: classes, and values by name."""
-    values, offsets = table.coordinates()
-    found = {key: [] for key in table.images["key"]}
-    keys = list(table.images["key"])
-    for i, (image, label, kind) in enumerate(table.annotations[["image", "class_id", "kind"]].itertuples(index=False)):
-        name = table.classes[label]
-        found[keys[image]].append(name if kind == "class" else (name, values[offsets[i]]))
-    return found
-
-
-def errors(findings):
-    return [(f.code, f.examples) for f in findings if f.severity == "error"]
-
-
-# --- what columns mean ----------------------------------------------------------------------------------------------------
+from tests.sdk.checks import codes, errors, few, read_safely
+from tests.sdk.drawn import draw
+from tests.sdk.label_files import GOOD, folder, said
 
 
 @pytest.mark.parametrize(
@@ -151,9 +111,12 @@ def test_classes_txt_gives_the_order_and_unused_classes(tmp_path):
     assert codes(findings) == {"class_unlisted": 1}
 
 
-# --- bad rows -------------------------------------------------------------------------------------------------------------
+def test_classes_of_a_cell_of_another_kind():
+    assert classes_of({"a": 1}, "") is None
+    assert classes_of([], ";") == []
 
-GOOD = "image,label\na.png,cat\n"
+
+# --- bad rows -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -242,151 +205,8 @@ def test_a_key_of_its_own_in_each_row_costs_no_square(tmp_path):
     assert codes(findings) == {"row_repeated": 19_999, "column_ignored": 20_000}
 
 
-# --- detection ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "lowest"),
-    [
-        ("labels.csv", GOOD, 0.9),
-        ("train.tsv", "id\ttarget\na\t1\n", 0.9),
-        ("labels.csv", "image,label\ngone.png,cat\n", 0.4),
-        ("labels.csv", "image,cat,dog\na.png,1,0\n", 0.5),
-        ("labels.jsonl", '{"image": "a.png", "label": "cat"}\n', 0.9),
-    ],
-)
-def test_a_file_of_labels_is_detected(tmp_path, name, text, lowest):
-    folder(tmp_path, name, text)
-    module = jsonl_labels if name.endswith("jsonl") else csv_labels
-    assert lowest <= module.sniff(tmp_path) < 1
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("results.csv", "epoch,train/loss\n1,0.5\n"),
-        ("boxes.csv", "image,label,xmin,ymin,xmax,ymax\na.png,cat,1,2,3,4\n"),
-        (
-            "validation-annotations-bbox.csv",
-            "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax\na,x,/m/1,1,0,1,0,1\n",
-        ),
-        ("metadata.csv", "file_name,label\na.png,cat\n"),
-        ("labels.csv", '"' * 1001),
-        ("labels.csv", b"\xff\xfe\x00"),
-        ("labels.csv", ""),
-        ("metadata.jsonl", '{"file_name": "a.png", "label": 1}\n'),
-        ("events.jsonl", '{"seq": 1}\n'),
-        ("labels.jsonl", "[1]\nnot json\n"),
-    ],
-)
-def test_other_files_are_not_claimed(tmp_path, name, text):
-    folder(tmp_path, name, text)
-    assert csv_labels.sniff(tmp_path) == 0
-    assert jsonl_labels.sniff(tmp_path) == 0
-
-
-def test_other_formats_are_not_claimed(tmp_path):
-    made = [
-        yolo(tmp_path / "y", {"images/train/a.png": "0 0.5 0.5 0.1 0.1"}),
-        voc(tmp_path / "v", {"a": voc_object("cat", 1, 1, 5, 5)}),
-    ]
-    assert [module.sniff(root) for root in made for module in (csv_labels, jsonl_labels)] == [0, 0, 0, 0]
-
-
-# --- there and back -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("module", [csv_labels, jsonl_labels])
-@pytest.mark.parametrize("kind", ["class", "value"])
-def test_there_and_back(tmp_path, module, kind):
-    table = sample(kind, tmp_path / "made", plain=True)
-    assert module.write(table, tmp_path / "out") == []
-    again, findings = module.read(tmp_path / "out")
-    assert errors(findings) == []
-    assert same(table, again) == []
-    assert again.classes == table.classes
-    assert formats.detect(tmp_path / "out")[0] == module.NAME
-    assert module.write(again, tmp_path / "twice") == []
-    name = next(tmp_path.glob("out/labels.*")).name
-    assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes()
-
-
-def labelled(root, names, values=()):
-    """One image per list of names, with these values of the classes beyond."""
-    keys = [f"{i}.png" for i in range(len(names))]
-    paths = [str(draw(root / key, shade=i)) for i, key in enumerate(keys)]
-    classes = sorted({n for some in names for n in some})
-    measures = sorted({n for some in values for n in some})
-    rows = [(i, classes.index(n), "class", []) for i, some in enumerate(names) for n in some]
-    rows += [
-        (i, len(classes) + measures.index(n), "value", [v]) for i, some in enumerate(values) for n, v in some.items()
-    ]
-    rows.sort(key=lambda row: row[0])
-    image, label, kind, numbers = zip(*rows, strict=True)
-    import pyarrow as pa
-
-    return make_table(
-        {"key": keys, "path": paths, "width": 64, "height": 48, "group": [f"g;{i}" for i in range(len(keys))]},
-        {"image": image, "class_id": label, "kind": kind},
-        [*classes, *measures],
-        geometry=pa.array(list(numbers), pa.large_list(pa.float64())),
-    )
-
-
-@pytest.mark.parametrize("module", [csv_labels, jsonl_labels])
-@pytest.mark.parametrize(
-    "names",
-    [
-        [["a", "b"], ["b"], []],
-        [["a;b"], ["c"]],
-        [["a;b", "c"], ["c"]],
-        [["a|b;c,d", "e"], ["e"]],
-        [["1.5"], ["2"]],
-        [["1"], ["0"]],
-        [["[1]"], ['["x"]']],
-        [['"quoted"', "with,comma"], ["=SUM(A1)"]],
-        [[" blank "], ["blank"]],
-        [["tench, Tinca"], ["bass, Tinca"], ["bass"], ["tench"]],
-        [["日本", "émile"], ["日本"]],
-    ],
-)
-def test_names_that_look_like_something_else_come_back(tmp_path, module, names):
-    table = labelled(tmp_path / "made", names)
-    assert module.write(table, tmp_path / "out") == []
-    again, _ = module.read(tmp_path / "out")
-    assert [set(found) for found in said(again).values()] == [set(some) for some in names]
-    assert again.images["group"].tolist() == table.images["group"].tolist()
-
-
-@pytest.mark.parametrize("module", [csv_labels, jsonl_labels])
-def test_several_values_beside_classes_come_back_to_the_bit(tmp_path, module):
-    values = [{"weight": 0.1 + 0.2, "a,b": 1e-300}, {"weight": -3.0}, {}]
-    table = labelled(tmp_path / "made", [["cat"], [], ["dog"]], values)
-    assert module.write(table, tmp_path / "out") == []
-    again, _ = module.read(tmp_path / "out")
-    expected = [{"cat", ("weight", 0.1 + 0.2), ("a,b", 1e-300)}, {("weight", -3.0)}, {"dog"}]
-    assert [set(found) for found in said(again).values()] == expected
-
-
-def test_losses_are_told(tmp_path):
-    assert codes(csv_labels.write(sample("class", tmp_path / "a"), tmp_path / "out a")) == {
-        "loss_attributes": 1,
-        "loss_image_attributes": 5,
-        "loss_class_attributes": 3,
-        "loss_class_ids": 1,
-    }
-    assert codes(jsonl_labels.write(sample("box", tmp_path / "b", plain=True), tmp_path / "out b")) == {"loss_kind": 6}
-
-
-def test_csv_is_what_others_read(tmp_path):
-    csv_labels.write(sample("class", tmp_path / "made", plain=True), tmp_path / "out")
-    with (tmp_path / "out/labels.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    assert rows[0] == {"image": "images/train/image 0.png", "split": "train", "label": "cat"}
-    assert all(Path(tmp_path / "out" / row["image"]).is_file() for row in rows)
-
-
 # --- whatever bytes -------------------------------------------------------------------------------------------------------
+
 
 cells = st.one_of(
     st.sampled_from(
@@ -394,6 +214,7 @@ cells = st.one_of(
     ),
     st.text(max_size=6),
 )
+
 columns = st.sampled_from(["image", "label", "value", "split", "group", "value:x", "cat", "", "LABEL ", "id"])
 
 
@@ -428,14 +249,4 @@ def read_anything(module, root, name, content):
     if not (root / "a.png").exists():
         folder(root, name, content, "ab")
     (root / name).write_bytes(content)
-    module.sniff(root)
-    try:
-        _, findings = module.read(root)
-    except DataError:
-        return
-    assert {f.code for f in findings} <= CODES.keys()
-
-
-def test_classes_of_a_cell_of_another_kind():
-    assert classes_of({"a": 1}, "") is None
-    assert classes_of([], ";") == []
+    read_safely(module, root)

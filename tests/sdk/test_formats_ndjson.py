@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from retinue_sdk import formats, geometry, store
@@ -16,17 +16,11 @@ from retinue_sdk.formats import ndjson
 from retinue_sdk.formats.report import CODES
 from retinue_sdk.geometry import RING_END
 from retinue_sdk.table import KINDS, make_table
+from tests.sdk.checks import codes, few
 from tests.sdk.drawn import box_table, draw
 from tests.sdk.samples import sample
 
-few = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
 HEADER = '{"type":"dataset","version":1,"classes":[{"id":7,"name":"cat"}]}'
-
-
-def codes(findings):
-    return {f.code: f.count for f in findings}
 
 
 def assert_identical(table, other):
