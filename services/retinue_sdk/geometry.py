@@ -41,8 +41,8 @@ def from_flat(values: Floats, lengths: Ints) -> Any:
 def rings(polygon: Floats) -> list[Floats]:
     """The rings of a polygon, each as (n, 2)."""
     points = polygon.reshape(-1, 2)
-    ends = np.flatnonzero(np.isnan(points[:, 0]))
-    return [part[i > 0 :] for i, part in enumerate(np.split(points, ends))]
+    ends = np.flatnonzero(np.isnan(points[:, 0])).tolist()
+    return [points[start:end] for start, end in zip([0, *(end + 1 for end in ends)], [*ends, len(points)], strict=True)]
 
 
 def join_rings(parts: Sequence[npt.ArrayLike]) -> Floats:
@@ -71,7 +71,9 @@ def one_ring(polygon: Floats) -> Floats:
 
 
 def _nearest(points: Floats, to: Floats) -> int:
-    return int(((points - to) ** 2).sum(axis=1).argmin())
+    away = points - to
+    away *= away
+    return int((away[:, 0] + away[:, 1]).argmin())
 
 
 def hulls(values: Floats, lengths: Ints, stride: int = 2) -> Floats:
@@ -95,9 +97,8 @@ def corners(boxes: Floats) -> Floats:
 
 def scale(values: Floats, lengths: Ints, factors: Floats) -> Floats:
     """The x and y of each entry times its own two factors (n, 2)."""
-    scaled = np.empty_like(values)
-    for axis in (0, 1):
-        scaled[axis::2] = values[axis::2] * np.repeat(factors[:, axis], lengths // 2)
+    scaled = np.repeat(factors, lengths // 2, axis=0).reshape(-1)
+    scaled *= values
     return scaled
 
 

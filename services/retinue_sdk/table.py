@@ -102,7 +102,7 @@ class AnnotationTable:
     @cached_property
     def file_names(self) -> list[str]:
         """A flat file name for each image that keeps its suffix; no two share a name or a stem."""
-        return unique_names(list(self.images["key"]))
+        return unique_names(self.images["key"].tolist())
 
     @cached_property
     def files(self) -> list[Path]:
@@ -301,7 +301,7 @@ def _check(table: AnnotationTable) -> None:
     labels = rows["class_id"].to_numpy()
     problems = {
         "two images have the same key": keys.duplicated().any(),
-        "an image key is not a relative path": not all(map(_is_relative, keys)),
+        "an image key is not a relative path": not all(map(_is_relative, keys.tolist())),
         "a split cannot be the name of a folder": not all(map(is_plain, table.images["split"].unique())),
         "annotations are not ordered by image": bool((np.diff(owners) < 0).any()),
         "an annotation names an image that is not there": bool(((owners < 0) | (owners >= len(keys))).any()),
