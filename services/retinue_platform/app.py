@@ -30,7 +30,9 @@ from retinue_platform import (
     projects,
     reconciler,
     tracking,
+    trash,
     uploads,
+    versions,
 )
 from retinue_platform.context import Context
 from retinue_platform.db import THREADS
@@ -46,6 +48,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     projects.router,
     uploads.router,
     datasets.router,
+    versions.router,
+    trash.router,
     models.router,
     jobs.router,
     outputs.router,
@@ -55,6 +59,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 BACKGROUND: dict[str, Callable[[Context], Awaitable[None]]] = {
     "uploads": uploads.expire,
     "imports": imports.run,
+    "trash": trash.run,
     "trainers": lambda context: context.trainers.run(),
     "reconciler": reconciler.run,
     "tracking": tracking.run,
