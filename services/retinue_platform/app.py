@@ -31,7 +31,9 @@ from retinue_platform import (
     projects,
     reconciler,
     tracking,
+    trash,
     uploads,
+    versions,
 )
 from retinue_platform.context import Context
 from retinue_platform.db import THREADS
@@ -48,6 +50,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     uploads.router,
     datasets.router,
     exports.router,
+    versions.router,
+    trash.router,
     models.router,
     jobs.router,
     outputs.router,
@@ -57,6 +61,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 BACKGROUND: dict[str, Callable[[Context], Awaitable[None]]] = {
     "uploads": uploads.expire,
     "imports": imports.run,
+    "trash": trash.run,
     "trainers": lambda context: context.trainers.run(),
     "reconciler": reconciler.run,
     "tracking": tracking.run,

@@ -1,20 +1,17 @@
 """The worker that writes a dataset version in a format: `python -m retinue_platform.exporter`, started by `exports`.
 
-Reads one line of JSON (its order) and answers with one: {"losses"} or {"problem"}. When the order asks for it, a zip of
-what was written follows at once. It ends when its input does.
+Answers {"losses"} or {"problem"}. When the order asks for it, a zip of what was written follows at once.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-import threading
 import zipfile
 from pathlib import Path
 from typing import IO, Any
 
-from retinue_platform.importer import end_with_input, limit, problem_of
+from retinue_platform.importer import problem_of
+from retinue_platform.workers import take_order
 from retinue_sdk import formats, store
 from retinue_sdk.api import Finding
 from retinue_sdk.formats.files import is_image, symlink
@@ -22,23 +19,18 @@ from retinue_sdk.schema import DatasetManifest
 
 
 def main() -> None:
-    """Do what the order says. Exit code 0 whenever an answer was given."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # a library that prints must not speak into the answers
-    orders = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - a file descriptor
-    order = json.loads(orders.readline())
-    threading.Thread(target=end_with_input, daemon=True).start()
-    limit(order["memory_bytes"], order["cpu_seconds"])
+    """Do what the order says."""
+    order, answers = take_order()
     folder = Path(order["folder"])
     try:
-        losses = [finding.model_dump(mode="json") for finding in write(order, folder)]
-        _answer(answers, {"losses": losses})
+        answer: dict[str, Any] = {"losses": [loss.model_dump(mode="json") for loss in write(order, folder)]}
     except Exception as error:  # noqa: BLE001 - the platform is told of every one, in the one shape
-        _answer(answers, {"problem": problem_of(error, order).problem.model_dump(mode="json")})
-        return
-    if order["archive"]:
-        pack(folder, answers)
-    answers.close()
+        answer = {"problem": problem_of(error, order).problem.model_dump(mode="json")}
+    answers.write(json.dumps(answer) + "\n")
+    answers.flush()
+    if order["archive"] and "losses" in answer:
+        pack(folder, answers.buffer)  # type: ignore[attr-defined]  # the bytes below a text stream
+        answers.buffer.flush()  # type: ignore[attr-defined]
 
 
 def write(order: dict[str, Any], folder: Path) -> list[Finding]:
@@ -56,10 +48,5 @@ def pack(folder: Path, target: IO[bytes]) -> None:
             archive.write(path, path.relative_to(folder).as_posix(), method)
 
 
-def _answer(answers: IO[bytes], message: dict[str, Any]) -> None:
-    answers.write(json.dumps(message).encode() + b"\n")
-    answers.flush()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

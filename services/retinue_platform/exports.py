@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
 import shutil
-import signal
-import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID, uuid4
@@ -25,6 +21,7 @@ from retinue_platform import access
 from retinue_platform.auth import Caller, Identity
 from retinue_platform.context import Context, Platform
 from retinue_platform.tables import DatasetRow, VersionRow
+from retinue_platform.workers import how_it_ended, next_answer, working
 from retinue_sdk import formats
 from retinue_sdk.api import DatasetFormat, Finding
 from retinue_sdk.dataset import manifest
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["datasets"])
 
 FormatName = Annotated[str, Query(alias="format", max_length=60)]
-_LINE_LIMIT = 4 * 1024 * 1024
 _PIECE = 256 * 1024
 
 
@@ -87,7 +83,10 @@ class Archive(Response):
             started = True
             await send(message)
 
-        headers = {"Content-Disposition": f'attachment; filename="{self.order["filename"]}"', "Cache-Control": "no-store"}
+        headers = {
+            "Content-Disposition": f'attachment; filename="{self.order["filename"]}"',
+            "Cache-Control": "no-store",
+        }
         try:
             async with _written(self.order) as (process, _):
                 await StreamingResponse(_pieces(process), 200, headers, "application/zip")(scope, receive, watched)
@@ -100,35 +99,21 @@ class Archive(Response):
 @contextlib.asynccontextmanager
 async def _written(order: dict[str, Any]) -> AsyncIterator[tuple[Process, list[Finding]]]:
     """A worker that has written the version, and what was lost; nothing of it is left afterwards."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "retinue_platform.exporter"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=_LINE_LIMIT,
-        start_new_session=True,
-        env={key: os.environ[key] for key in ("PATH", "LANG", "TMPDIR", "HOME", "PYTHONPATH") if key in os.environ},
-    )
     try:
-        yield process, await _losses(process, order)
+        async with working("retinue_platform.exporter", order) as process:
+            yield process, await _losses(process)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
         await asyncio.shield(anyio.to_thread.run_sync(lambda: shutil.rmtree(order["folder"], ignore_errors=True)))
 
 
-async def _losses(process: Process, order: dict[str, Any]) -> list[Finding]:
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("a process without the pipes asked for")
-    process.stdin.write(json.dumps(order).encode() + b"\n")
-    line = await process.stdout.readline()
-    if not line:
+async def _losses(process: Process) -> list[Finding]:
+    answer = await next_answer(process)
+    if answer is None:
         raise DataError(
-            "The export ended before it was done.",
+            f"The export process {await how_it_ended(process)} before it was done.",
             code="export_failed",
             hint="Try again; if it stays, your administrator may raise RETINUE_IMPORT_MEMORY_GB.",
         )
-    answer = json.loads(line)
     if "problem" in answer:
         raise from_problem(answer["problem"])
     return [Finding.model_validate(finding) for finding in answer["losses"]]

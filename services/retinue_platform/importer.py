@@ -1,27 +1,30 @@
 """The worker that makes a dataset version of an upload: `python -m retinue_platform.importer`, started by `imports`.
 
-Reads one line of JSON (its order) and answers with lines of JSON: {"stage", "progress"} while it works, then {"version"}
-or {"problem"}. It handles strangers' files, so it limits itself before it looks at any, and ends when its input does.
+Answers {"stage", "progress"} while it works, then {"version"} or {"problem"}.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
+import shutil
 import sys
 import tempfile
-import threading
 import time
 import traceback
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from retinue_sdk import archive, formats, split, store
-from retinue_sdk.api import DatasetVersion
+from retinue_platform.workers import take_order
+from retinue_sdk import archive, formats, merge, split, store
+from retinue_sdk.api import Finding, VersionContent
+from retinue_sdk.archive_names import safe_parts
+from retinue_sdk.dataset import manifest
 from retinue_sdk.errors import DataError, RetinueError
-from retinue_sdk.formats.report import refuse_blocking
+from retinue_sdk.formats.files import is_image, measure
+from retinue_sdk.formats.report import Report, refuse_blocking
+from retinue_sdk.store_gc import hold
+from retinue_sdk.table import AnnotationTable, make_table
 
 _REPORT_SECONDS = 0.5
 
@@ -55,12 +58,8 @@ class Reporter:
 
 def main() -> None:
     """Do what the order says. Exit code 0 whenever an answer was given."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # a library that prints must not speak into the answers
-    orders = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - a file descriptor
-    order = json.loads(orders.readline())
-    threading.Thread(target=end_with_input, daemon=True).start()
-    limit(order["memory_bytes"], order["cpu_seconds"])
+    order, answers = take_order()
+    os.nice(10)
     tempfile.tempdir = order["folder"]  # where readers put what they make: removed with it, and on one volume with it
     reporter = Reporter(answers)
     try:
@@ -70,23 +69,22 @@ def main() -> None:
         reporter.send({"problem": problem_of(error, order).problem.model_dump(mode="json")})
 
 
-def make_version(order: dict[str, Any], reporter: Reporter) -> DatasetVersion:
-    """Unpack, read, split where the data brings none, and publish to the store."""
-    folder = Path(order["folder"])
-    folder.mkdir(parents=True)
-    reporter.begin("unpacking", 0.0, 0.3)
-    root, unpacked = archive.unpack(Path(order["upload"]), folder / "files", progress=reporter.progress)
-    reporter.begin("reading", 0.3, 0.6)
-    name, table, read = formats.read(root, order["format"])
-    findings = [*unpacked, *read]
+def make_version(order: dict[str, Any], reporter: Reporter) -> VersionContent:
+    """Read the upload, add it to the parent where there is one, split where the data brings none, publish to the store."""
+    name, table, findings = _read(order, reporter)
     refuse_blocking(findings)
-    table, rule = split.ensure(table, order["seed"])
     reporter.begin("storing", 0.6, 1.0)
-    target = Path(order["store"])
-    same_volume = target.stat().st_dev == folder.stat().st_dev
-    made = store.publish(table, target, reporter.progress, link=same_volume)
-    return DatasetVersion(
-        number=1,
+    target, merged = Path(order["store"]), None
+    same_volume = target.stat().st_dev == Path(order["folder"]).stat().st_dev
+    with hold(target):  # the parent's images stay until they are the new version's too
+        if order["parent"] is None:
+            table, rule = split.ensure(table, order["request"]["seed"])
+        else:
+            result = _merge(order, table)
+            table, rule, merged = result.table, result.split_rule, result.counts
+            findings += result.findings
+        made = store.publish(table, target, reporter.progress, link=same_volume)
+    return VersionContent(
         digest=made.digest,
         format=name,
         tasks=made.tasks,
@@ -97,8 +95,38 @@ def make_version(order: dict[str, Any], reporter: Reporter) -> DatasetVersion:
         size_bytes=made.size_bytes,
         findings=findings,
         split_rule=rule,
-        created_at=datetime.now(UTC),
-        created_by=order["created_by"],
+        merged=merged,
+    )
+
+
+def _read(order: dict[str, Any], reporter: Reporter) -> tuple[str, AnnotationTable, list[Finding]]:
+    """The format, the table and the findings of an archive, or of a single image that is to be added."""
+    folder, upload = Path(order["folder"]), Path(order["upload"])
+    folder.mkdir(parents=True)
+    if order["parent"] is not None and is_image(order["filename"]):
+        return "image", *_read_image(upload, order["filename"], folder / "files")
+    reporter.begin("unpacking", 0.0, 0.3)
+    root, unpacked = archive.unpack(upload, folder / "files", progress=reporter.progress, name=order["filename"])
+    reporter.begin("reading", 0.3, 0.6)
+    name, table, read = formats.read(root, order["request"]["format"])
+    return name, table, [*unpacked, *read]
+
+
+def _read_image(upload: Path, filename: str, folder: Path) -> tuple[AnnotationTable, list[Finding]]:
+    """One image without annotations, under its own name."""
+    (key,) = safe_parts(filename, 1)
+    folder.mkdir()
+    shutil.copyfile(upload, folder / key)
+    report = Report()
+    table = make_table(measure(folder, [key], report).columns(), {}, [])
+    return table, report.findings()
+
+
+def _merge(order: dict[str, Any], table: AnnotationTable) -> merge.Result:
+    request, target = order["request"], Path(order["store"])
+    base = store.load_version(manifest(target, order["parent"]))
+    return merge.merge(
+        base, table, merge.Wish(request["classes"], request["conflict"], request["split"], request["seed"])
     )
 
 
@@ -121,26 +149,6 @@ def problem_of(error: Exception, order: dict[str, Any]) -> RetinueError:
         hint="Tell your administrator; the platform's log has the details.",
         where=order["folder"].rpartition("/")[2],
     )
-
-
-def limit(memory_bytes: int, cpu_seconds: int) -> None:
-    """Bound this process before it looks at strangers' files."""
-    for what, most in (
-        (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_CPU, cpu_seconds),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _soft, hard = resource.getrlimit(what)
-        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (allowed, allowed))
-    os.nice(10)
-
-
-def end_with_input() -> None:
-    """The platform holds the other end: when it dies, however, so do we."""
-    while os.read(0, 4096):
-        pass
-    os._exit(1)
 
 
 if __name__ == "__main__":

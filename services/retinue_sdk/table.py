@@ -194,17 +194,22 @@ class AnnotationTable:
         classes: Sequence[str],
         class_ids: Sequence[int],
         class_attributes: Sequence[dict[str, Any]] = (),
+        leave_out: Sequence[str] = (),
     ) -> AnnotationTable:
-        """Read what `to_parquet` wrote, now or in an earlier version of Retinue."""
+        """Read what `to_parquet` wrote, now or in an earlier version of Retinue.
+
+        `leave_out` names columns of annotations that are not read: they have their defaults then.
+        """
         try:
             images = pq.read_table(folder / "images.parquet").to_pandas()
-            rows = pq.read_table(folder / "annotations.parquet")
+            with pq.ParquetFile(folder / "annotations.parquet") as file:
+                rows = file.read([name for name in file.schema_arrow.names if name not in leave_out])
             geometry = rows["geometry"].cast(pa.large_list(pa.float64())).combine_chunks()
         except (OSError, KeyError, pa.ArrowException) as error:
             raise DataError(f"The table cannot be read: {error}", code="table_unreadable", where=str(folder)) from error
         return cls(
             images=_filled(images, _IMAGE_DEFAULTS, IMAGE_COLUMNS),
-            annotations=rows.drop_columns(["geometry"]).to_pandas(),
+            annotations=_filled(rows.drop_columns(["geometry"]).to_pandas(), _ANNOTATION_DEFAULTS, ANNOTATION_COLUMNS),
             geometry=_one_array(geometry),
             classes=list(classes),
             class_ids=list(class_ids),

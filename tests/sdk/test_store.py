@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retinue_sdk import dataset, store
+from retinue_sdk import dataset, store, store_gc
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats import image_folder, yolo_detect
 from retinue_sdk.table import make_table
@@ -187,11 +187,11 @@ def test_a_killed_publisher_leaves_nothing_visible_and_is_swept(tmp_path, stop):
         assert process.stdout.readline() == "here\n"
         staging = tmp_path / "store" / "staging"
         assert len(list(staging.iterdir())) == 1
-        assert store.sweep(tmp_path / "store") == 0  # it lives
+        assert store_gc.sweep(tmp_path / "store") == 0  # it lives
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert list((tmp_path / "store" / "versions").iterdir()) == []
-    assert store.sweep(tmp_path / "store") == 1
+    assert store_gc.sweep(tmp_path / "store") == 1
     made = store.publish(box_table(tmp_path / "source"), tmp_path / "store")
     assert made.created
     assert len(store.load_version(dataset.manifest(tmp_path / "store", made.digest))) == 3
