@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ PART = 1_000_000  # bytes decoded at a time
 NO_ID = -(2**63)
 Id = Annotated[int, Meta(ge=NO_ID + 1, le=2**63 - 1)]
 Size = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+PLAIN = re.compile(r"\w[\w-]*\.\w+")  # most names, of which nothing need be asked
 BAD = (msgspec.DecodeError, UnicodeDecodeError)
 Json = dict[str, Any]
 Record = TypeVar("Record")
@@ -187,8 +189,8 @@ def images_of(document: Document, report: Report) -> list[Listed]:
         image = typed(record, Image, where, report)
         if image is None:
             continue
-        key = posixpath.normpath(image.file_name.replace("\\", "/"))
-        if leads_outside(image.file_name) or key == ".":
+        key = _key(image.file_name)
+        if not key:
             report.add("list_path_escapes", f"{where}.file_name", image.file_name)
         elif image.id in ids:
             report.add("coco_id_duplicate", f"{where}.id", image.id)
@@ -201,6 +203,14 @@ def images_of(document: Document, report: Report) -> list[Listed]:
             attributes = to_json({**other, "coco_id": image.id})
             listed.append(Listed(image.id, key, (image.width, image.height), attributes, where))
     return listed
+
+
+def _key(file_name: str) -> str:
+    """The file name as a path below some folder; empty for one that is none."""
+    if PLAIN.fullmatch(file_name):
+        return file_name
+    key = posixpath.normpath(file_name.replace("\\", "/"))
+    return "" if leads_outside(file_name) or key == "." else key
 
 
 def categories_of(document: Document, report: Report) -> Iterator[tuple[str, Category, Json]]:

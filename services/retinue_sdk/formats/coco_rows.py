@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
 from msgspec import UNSET
 
 from retinue_sdk import geometry, raster
@@ -23,11 +25,12 @@ from retinue_sdk.formats.rows import NO_BOX, to_json
 from retinue_sdk.geometry import Floats, Ints
 from retinue_sdk.table import AnnotationTable, make_table
 
+TEXT = pa.large_string()
 Bools = npt.NDArray[np.bool_]
 Shape = Sequence[Sequence[float]]  # rings of a polygon, or one list of what another kind has
 
 CLASS, BOX, POLYGON, MASK, KEYPOINTS = range(5)
-KINDS = np.array(["class", "box", "polygon", "mask", "keypoints"], dtype=object)
+KINDS = ("class", "box", "polygon", "mask", "keypoints")
 LEFT_OUT, UNKNOWN = -1, -2
 FARTHEST = 2.0**31  # a coordinate beyond this is none, and would overflow what is made of it
 
@@ -105,10 +108,16 @@ class Columns:
     def table(self, where: str) -> AnnotationTable:
         """The table of all that was added, ordered by image."""
         order = np.argsort(self._joined("image"), kind="stable")
-        names = ("image", "class_id", "kind", "x1", "y1", "x2", "y2", "source", "attributes")
+        sources = np.repeat(np.arange(len(self._parts)), [len(part["image"]) for part in self._parts])
+        texts = pa.concat_arrays([pa.array([], TEXT), *(part["attributes"] for part in self._parts)])
         return make_table(
             self.images,
-            {name: self._joined(name)[order] for name in names},
+            {
+                **{name: self._joined(name)[order] for name in ("image", "class_id", "x1", "y1", "x2", "y2")},
+                "kind": _texts(pa.array(KINDS, TEXT), self._joined("kind")[order]),
+                "source": _texts(pa.array([part["source"] for part in self._parts], TEXT), sources[order]),
+                "attributes": _texts(texts, order),
+            },
             check_class_names(self.class_names, where, self.report),
             list(self.classes),
             self._geometry(order),
@@ -132,6 +141,11 @@ class Columns:
             values[np.repeat(shifts, its) + np.arange(len(flat))] = flat
             first += len(its)
         return geometry.from_flat(values, lengths[order])
+
+
+def _texts(texts: Any, rows: Ints) -> Any:
+    """A column of these of some texts, with none of them made into an object of Python."""
+    return pd.array(texts.take(pa.array(rows)), dtype="str")
 
 
 def _points(attributes: Json) -> int:
@@ -166,13 +180,20 @@ class _Part:
         return {
             "image": image[good],
             "class_id": label[good],
-            "kind": KINDS[self.kinds[good]],
+            "kind": self.kinds[good],
             "x1": x1, "y1": y1, "x2": x2, "y2": y2,
-            "source": np.full(int(good.sum()), self.name, dtype=object),
-            "attributes": np.array(list(map(_attributes, self.items)), dtype=object)[good],
+            "source": self.name,
+            "attributes": pa.array(self._attributes(), TEXT).filter(pa.array(good)),
             "values": values,
             "lengths": lengths[good],
         }  # fmt: skip
+
+    def _attributes(self) -> list[str]:
+        """The attributes of each annotation; most have an area and an id and no more, and are written out."""
+        items = self.items
+        if any(item.attributes or item.iscrowd or not item.area or not item.id for item in items):
+            return list(map(_said, items))
+        return [f'{{"area":{item.area},"coco_id":{item.id}}}' for item in items]
 
     def _integers(self, numbers: Any) -> Ints:
         return np.fromiter(numbers, dtype=np.int64, count=len(self.items))
@@ -252,7 +273,8 @@ class _Part:
 
     def _boxes(self, size: Ints, values: Floats, lengths: Ints) -> Floats:
         """x1, y1, x2, y2 of each annotation."""
-        boxes = np.array([item.bbox or NO_BOX for item in self.items], dtype=np.float64).reshape(-1, 4)
+        numbers = chain.from_iterable([item.bbox or NO_BOX for item in self.items])
+        boxes = np.fromiter(numbers, dtype=np.float64, count=4 * len(self.items)).reshape(-1, 4)
         with np.errstate(invalid="ignore"):
             self._refuse((boxes[:, 2:] < 0).any(axis=1), "box_negative_size", ".bbox")
             self._refuse((np.abs(boxes) >= FARTHEST).any(axis=1), "coco_value_invalid", ".bbox")
@@ -288,15 +310,9 @@ def _around(kind: int, shape: Floats, height: int) -> Floats:
     return box
 
 
-def _attributes(item: Annotation) -> str:
-    """What `to_json` makes of an annotation's attributes; written out for those that have only numbers, which are most."""
-    known: dict[str, Any] = {}
-    if item.area is not UNSET and item.area is not None:
-        known["area"] = item.area
-    if item.id is not UNSET:
-        known["coco_id"] = item.id
-    if item.iscrowd:
-        known["iscrowd"] = 1
-    if item.attributes:
-        return to_json({**item.attributes, **known})
-    return "{" + ",".join([f'"{name}":{value}' for name, value in known.items()]) + "}" if known else ""
+def _said(item: Annotation) -> str:
+    """The attributes of an annotation."""
+    said = dict(item.attributes or {})
+    said |= {} if item.area is UNSET or item.area is None else {"area": item.area}
+    said |= {} if item.id is UNSET else {"coco_id": item.id}
+    return to_json(said | ({"iscrowd": 1} if item.iscrowd else {}))

@@ -19,14 +19,13 @@ from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.yolo_config import Config
 from retinue_sdk.formats.yolo_dataset import Shapes, pixels
 from retinue_sdk.formats.yolo_labels import Labels, check_coordinates, negative
-from retinue_sdk.formats.yolo_writer import cut, sizes_of, write_dataset
+from retinue_sdk.formats.yolo_writer import cut, digits, sizes_of, write_dataset
 from retinue_sdk.geometry import Floats
 from retinue_sdk.table import AnnotationTable
 
 NAME = "yolo_segment"
 TITLE = "YOLO segmentation"
 HOLDS = Holds(("polygon",), unsplit=False, unclassed=False, unplaced=False)
-DECIMALS = 8  # a ten-thousandth of a pixel; polygons have many numbers
 
 
 def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
@@ -42,7 +41,7 @@ def sniff(path: Path) -> float:
 def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -> list[Finding]:
     """Write images/<split>, labels/<split> and a data.yaml."""
     table, report = fit(table, HOLDS, NAME)
-    write_dataset(table, path, place, _rows(table, report))
+    write_dataset(table, path, place, digits(_rows(table, report)))
     return report.findings()
 
 
@@ -65,7 +64,7 @@ def _rows(table: AnnotationTable, report: Report) -> list[Floats]:
     """The numbers of each polygon as parts of the image, one ring each."""
     values, offsets = table.coordinates()
     lengths = np.diff(offsets)
-    values = cut(geometry.scale(values, lengths, 1 / sizes_of(table)), lengths, report, NAME).round(DECIMALS)
+    values = cut(geometry.scale(values, lengths, 1 / sizes_of(table)), lengths, report, NAME)
     rows = [values[first:last] for first, last in pairwise(offsets.tolist())]
     several = np.unique(np.searchsorted(offsets[1:], np.flatnonzero(np.isnan(values)), side="right")).tolist()
     if several:
