@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -71,7 +72,8 @@ def main() -> None:
 
 def make_version(order: dict[str, Any], reporter: Reporter) -> VersionContent:
     """Read the upload, add it to the parent where there is one, split where the data brings none, publish to the store."""
-    name, table, findings = _read(order, reporter)
+    read = _read(order, reporter)
+    table, findings = read.table, list(read.findings)
     refuse_blocking(findings)
     reporter.begin("storing", 0.6, 1.0)
     target, merged = Path(order["store"]), None
@@ -86,7 +88,7 @@ def make_version(order: dict[str, Any], reporter: Reporter) -> VersionContent:
         made = store.publish(table, target, reporter.progress, link=same_volume)
     return VersionContent(
         digest=made.digest,
-        format=name,
+        format=read.format,
         tasks=made.tasks,
         classes=made.classes,
         images=made.images,
@@ -95,31 +97,46 @@ def make_version(order: dict[str, Any], reporter: Reporter) -> VersionContent:
         size_bytes=made.size_bytes,
         findings=findings,
         split_rule=rule,
+        recognised=read.why,
         merged=merged,
     )
 
 
-def _read(order: dict[str, Any], reporter: Reporter) -> tuple[str, AnnotationTable, list[Finding]]:
+@dataclass(frozen=True)
+class Read:
+    """What an upload is: its format, why it was taken for that, its table, and what was found."""
+
+    format: str
+    why: str | None
+    table: AnnotationTable
+    findings: list[Finding]
+
+
+def _read(order: dict[str, Any], reporter: Reporter) -> Read:
     """The format, the table and the findings of an archive, or of a single image that is to be added."""
     folder, upload = Path(order["folder"]), Path(order["upload"])
     folder.mkdir(parents=True)
     if order["parent"] is not None and is_image(order["filename"]):
-        return "image", *_read_image(upload, order["filename"], folder / "files")
+        return _read_image(upload, order["filename"], folder / "files")
     reporter.begin("unpacking", 0.0, 0.3)
     root, unpacked = archive.unpack(upload, folder / "files", progress=reporter.progress, name=order["filename"])
     reporter.begin("reading", 0.3, 0.6)
-    name, table, read = formats.read(root, order["request"]["format"])
-    return name, table, [*unpacked, *read]
+    name, why = order["request"]["format"], None
+    if name is None:
+        name, confidence = formats.detect(root)
+        why = formats.why(name, confidence)
+    _, table, read = formats.read(root, name)
+    return Read(name, why, table, [*unpacked, *read])
 
 
-def _read_image(upload: Path, filename: str, folder: Path) -> tuple[AnnotationTable, list[Finding]]:
+def _read_image(upload: Path, filename: str, folder: Path) -> Read:
     """One image without annotations, under its own name."""
     (key,) = safe_parts(filename, 1)
     folder.mkdir()
     shutil.copyfile(upload, folder / key)
     report = Report()
     table = make_table(measure(folder, [key], report).columns(), {}, [])
-    return table, report.findings()
+    return Read("image", None, table, report.findings())
 
 
 def _merge(order: dict[str, Any], table: AnnotationTable) -> merge.Result:

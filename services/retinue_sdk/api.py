@@ -169,6 +169,7 @@ class VersionContent(Reply):
     size_bytes: int
     findings: list[Finding]
     split_rule: str | None  # how the split was made, when the data brought none
+    recognised: str | None = None  # why it was read in this format, unless somebody chose it
     merged: Merged | None = None  # when it was made by adding to its parent
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from retinue import html
+from retinue.exports import Loss, export, losses
 from retinue.listing import Listing
 from retinue.session import Session
 from retinue.upload import send
@@ -89,6 +90,21 @@ class Dataset:
         body = {"upload_id": upload_id, "classes": dict(classes or {}), "conflict": conflict, **options}
         self.data = api.Dataset.model_validate(self.session.client.post(f"/datasets/{self.id}/versions", body))
         return self.wait()
+
+    def losses(self, form: str, version: int | None = None) -> Listing[Loss]:
+        """What a version, the newest by default, would lose in the format of this name."""
+        return losses(self.session, self._path(version), form)
+
+    def export(self, form: str, path: str | Path | None = None, version: int | None = None) -> Path:
+        """Save a version, the newest by default, as a zip in the format of this name; `losses` says what it lacks."""
+        return export(self.session, self._path(version), form, Path(path or f"{self.name}-{form}.zip").expanduser())
+
+    def _path(self, version: int | None) -> str:
+        if version is None and not self.data.versions:
+            raise ConflictError(
+                f"{self.name} has no version yet.", code="dataset_not_ready", hint="Wait for its import."
+            )
+        return f"/datasets/{self.id}/versions/{version or self.data.versions[0].number}"
 
     def restore(self, version: int | None = None, *, note: str | None = None, name: str | None = None) -> Dataset:
         """Make an old version the newest again; without a version, take the dataset out of the trash."""

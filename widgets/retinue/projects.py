@@ -60,8 +60,10 @@ class Project:
         """
         return _named(self.trash(), name, f"dataset {name!r} in the trash of {self.name}")
 
-    def upload(self, path: str | Path, name: str | None = None, progress: Progress = silent) -> Dataset:
-        """Upload an archive and make a dataset of it; returns when it is ready.
+    def upload(
+        self, path: str | Path, name: str | None = None, progress: Progress = silent, form: str | None = None
+    ) -> Dataset:
+        """Upload an archive and make a dataset of it; returns when it is ready. `form` is its format when not recognised.
 
         Raises
         ------
@@ -70,7 +72,11 @@ class Project:
         """
         path = Path(path).expanduser()
         upload_id = send(self.session, self.id, path, progress)
-        body = {"name": name or path.stem, "upload_id": upload_id}
+        body = {
+            "name": name or path.name.removesuffix(path.suffix).removesuffix(".tar"),
+            "upload_id": upload_id,
+            "format": form,
+        }
         answer = self.session.client.post(f"/projects/{self.id}/datasets", body)
         return Dataset(self.session, answer).wait()
 

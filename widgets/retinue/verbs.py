@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from retinue.datasets import Dataset, Progress
+from retinue.exports import formats
 from retinue.jobs import Job
 from retinue.models import Model, models
 from retinue.projects import Project, create_project, projects
@@ -168,6 +169,9 @@ _ADD: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 _TASK = {"task": {"help": "for this task"}}
 _FIND = {"find": {"help": "only those with this in their name", "default": ""}}
+_VERSION = {"version": {"type": int, "help": "the version; the newest by default"}}
+_TO = {"to": {"metavar": "FILE", "help": "the file to write"}}
+_FORMAT = {"format": {"help": "its format, one of `formats`; recognised by default"}}
 _EPOCH = {"epoch": {"action": "store_true", "help": "after this epoch, keeping its results"}}
 VERBS = (
     Verb("projects", "list your projects", lambda c, _: projects(c.session)),
@@ -175,8 +179,11 @@ VERBS = (
     Verb("use", "choose the project that the other verbs mean", _use, ("name",)),
     Verb("datasets", "list the project's datasets", lambda c, _: c.project.datasets()),
     Verb("dataset", "show a dataset and what was found in it", lambda c, a: c.project.dataset(a.name), ("name",)),
-    Verb("upload", "upload an archive as a dataset", lambda c, a: c.project.upload(Path(a.file), a.name, c.progress), ("file",), {"name": {"help": "the dataset's name"}}),
+    Verb("upload", "upload an archive as a dataset", lambda c, a: c.project.upload(Path(a.file), a.name, c.progress, a.format), ("file",), {"name": {"help": "the dataset's name"}} | _FORMAT),
     Verb("add", "add an archive or an image to a dataset, as a new version", _add, ("name", "file"), _ADD),
+    Verb("formats", "list the dataset formats", lambda c, _: formats(c.session)),
+    Verb("losses", "show what a dataset would lose in a format", lambda c, a: c.project.dataset(a.name).losses(a.format, a.version), ("name", "format"), _VERSION),
+    Verb("export", "save a dataset as a zip in a format", lambda c, a: c.project.dataset(a.name).export(a.format, a.to, a.version), ("name", "format"), _VERSION | _TO),
     Verb("versions", "list the versions of a dataset", lambda c, a: c.project.dataset(a.name).versions, ("name",)),
     Verb("diff", "show what is other in version B of a dataset than in version A", lambda c, a: c.project.dataset(a.name).diff(a.a, a.b), ("name", "a", "b")),
     Verb("restore", "take a dataset out of the trash, or make an old version of it the newest", _restore, ("name",), {"version": {"type": int, "help": "the version"}}),

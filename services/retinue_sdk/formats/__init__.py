@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from importlib.metadata import entry_points
+from inspect import getdoc
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -37,7 +38,7 @@ class Format(Protocol):
         ...
 
     def sniff(self, path: Path) -> float:
-        """How likely the folder is of this format: 0 to 1."""
+        """How likely the folder is of this format: 0 to 1. A format's own docstring says what it is recognised by."""
         ...
 
 
@@ -84,6 +85,15 @@ def detect(path: Path) -> tuple[str, dict[str, float]]:
             "The format of the dataset is not recognised.", code="format_unknown", hint=f"Known formats: {titles}."
         )
     return best, confidence
+
+
+def why(name: str, confidence: dict[str, float]) -> str:
+    """Why a folder is taken for this format, and what else it might be, in words: for whoever may overrule it."""
+    formats = all_formats()
+    signs = " ".join((getdoc(formats[name].sniff) or "").split())
+    others = sorted((c, n) for n, c in confidence.items() if n != name and c >= LOWEST_CONFIDENCE)
+    rest = "".join(f" It may also be {formats[n].TITLE} ({c:.0%})." for c, n in reversed(others))
+    return f"{formats[name].TITLE} ({confidence[name]:.0%}), which is recognised by: {signs}{rest}"
 
 
 def read(path: Path, name: str | None = None) -> tuple[str, AnnotationTable, list[Finding]]:

@@ -84,6 +84,7 @@ def _parts(table: AnnotationTable, images: Sequence[int], report: Report) -> Ite
     sizes = table.images[["height", "width"]].to_numpy()[rows["image"].to_numpy()].tolist()
     for start in range(0, len(rows), PART):
         part: list[Json] = []
+        row: Any  # the rows of a frame have no types
         for place, row in enumerate(rows.iloc[start : start + PART].itertuples(index=False), start):
             shape = values[offsets[place] : offsets[place + 1]]
             described = _shape(row, shape, sizes[place], report)

@@ -191,7 +191,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "loss_splits": (WARNING, "Splits cannot be written in this format.", "Choose a format that holds them."),
     "loss_kind": (WARNING, "Annotations of this kind cannot be written in this format.", "Choose a format that holds them."),
     "loss_image": (WARNING, "An image without a class cannot be written in this format.", "Give it a class."),
-    "loss_class_ids": (WARNING, "Class ids with gaps are numbered anew in this format.", "Nothing to do; the names stay."),
+    "loss_class_ids": (WARNING, "Class ids are numbered anew in this format.", "Nothing to do; the names stay."),
     "loss_attributes": (WARNING, "Attributes cannot be written in this format.", "Choose Pascal VOC to keep them."),
     "loss_split_name": (WARNING, "Splits were renamed, as this format allows letters and digits only.", "Nothing to do, if the new name is right."),
     "loss_repeated": (WARNING, "An image has the same class, or two values of one thing; the first is written.", "Remove the other."),
