@@ -219,6 +219,32 @@ def _parameter(name: str, schema: dict[str, Any]) -> list[str]:
     ]
 
 
+def formats_page() -> str:
+    """Every dataset format of this tree: what it holds and what is read and written."""
+    from tests.sdk.conversions import readers
+
+    rows = []
+    for name, form in readers().items():
+        kinds = ", ".join(form.HOLDS.kinds) if hasattr(form, "HOLDS") else ""
+        ways = "import, export" if hasattr(form, "write") else "import"
+        rows.append([f"`{name}`", form.TITLE, ways, kinds, inspect.getdoc(form).partition("\n")[0]])
+    return "\n".join([
+        "# Dataset formats\n",
+        NOTE,
+        "Recognised by their files; `--format NAME`, or the choice in the panel, overrules that. What one loses in another is",
+        "in [conversions.md](conversions.md); how to add one is in [adding.md](adding.md).\n",
+        table(["name", "format", "ways", "kinds of annotations written", "what it is"], rows),
+        "",
+    ])  # fmt: skip
+
+
+def conversions_page() -> str:
+    """What every format loses in every other, tried."""
+    from tests.sdk.conversions import page
+
+    return page()
+
+
 def notebook_page() -> str:
     """The verbs, with a written introduction before them."""
     from retinue.verbs import make_parser
@@ -243,7 +269,9 @@ def _argument(action: argparse.Action) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_page,
+    "conversions.md": conversions_page,
     "errors.md": errors_page,
+    "formats.md": formats_page,
     "notebook.md": notebook_page,
     "parameters.md": parameters_page,
     "settings.md": settings_page,

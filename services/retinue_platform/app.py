@@ -21,6 +21,7 @@ from retinue_platform import (
     audit,
     auth,
     datasets,
+    exports,
     health,
     imports,
     jobs,
@@ -30,7 +31,9 @@ from retinue_platform import (
     projects,
     reconciler,
     tracking,
+    trash,
     uploads,
+    versions,
 )
 from retinue_platform.context import Context
 from retinue_platform.db import THREADS
@@ -46,6 +49,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     projects.router,
     uploads.router,
     datasets.router,
+    exports.router,
+    versions.router,
+    trash.router,
     models.router,
     jobs.router,
     outputs.router,
@@ -55,6 +61,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 BACKGROUND: dict[str, Callable[[Context], Awaitable[None]]] = {
     "uploads": uploads.expire,
     "imports": imports.run,
+    "trash": trash.run,
     "trainers": lambda context: context.trainers.run(),
     "reconciler": reconciler.run,
     "tracking": tracking.run,

@@ -1,6 +1,6 @@
 """Wakes whoever waits for a change. Carries topic names only: what changed is read from the database.
 
-Topics: `datasets:<project id>`, `jobs:<project id>`, `job:<job id>`, `imports`, `reconcile`.
+Topics: `datasets:<project id>`, `jobs:<project id>`, `job:<job id>`, `imports`, `trash`, `reconcile`.
 """
 
 from __future__ import annotations

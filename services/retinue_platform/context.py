@@ -29,6 +29,7 @@ class Context:
         self.bus = Bus()
         self.hub = Hub(settings.hub_api_url, settings.service_name)
         self.background = anyio.CapacityLimiter(BACKGROUND_THREADS)  # for `anyio.to_thread.run_sync(..., limiter=)`
+        self.comparing = anyio.CapacityLimiter(1)  # versions: whole tables are in memory then
         self.uploading: set[UUID] = set()  # uploads that a request is writing now
         self.trainers = trainers.Trainers({}, settings.folder)  # those of the settings once it is open
         self._held = ExitStack()  # the locks of `sole`

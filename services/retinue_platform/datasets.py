@@ -1,4 +1,4 @@
-"""Datasets: made of a complete upload by an import (see `imports`), read, deleted while nothing refers to them."""
+"""Datasets: made of a complete upload by an import (see `imports`), and read. See `versions` and `trash` for their life."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from retinue_platform import access
 from retinue_platform.auth import Caller
 from retinue_platform.context import Platform
 from retinue_platform.projects import clean_name
-from retinue_platform.tables import DatasetRow, JobRow, ProjectRow, UploadRow, VersionRow
+from retinue_platform.tables import DatasetRow, ProjectRow, UploadRow, VersionRow
 from retinue_platform.uploads import importing
 from retinue_sdk.api import Dataset, DatasetCreate, DatasetStatus, DatasetVersion, Role
 from retinue_sdk.errors import ConflictError, NotFoundError
@@ -22,11 +22,12 @@ from retinue_sdk.errors import ConflictError, NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
 router = APIRouter(tags=["datasets"])
 
-_NAMED_JOBS = 10
+LARGEST_VERSION = 2**31 - 1  # of an INTEGER
 
 
 @router.get("/projects/{project_id}/datasets", name="list_datasets")
@@ -34,7 +35,7 @@ def list_datasets(platform: Platform, caller: Caller, project_id: UUID) -> list[
     """The datasets of a project, newest first."""
     with platform.db.read() as session:
         access.find(session, caller, ProjectRow, project_id)
-        return of_project(session, project_id)
+        return list_rows(session, project_id)
 
 
 @router.post("/projects/{project_id}/datasets", name="create_dataset", status_code=202)
@@ -56,14 +57,16 @@ def create_dataset(platform: Platform, caller: Caller, project_id: UUID, wanted:
         request=wanted.model_dump(mode="json"),
         created_at=datetime.now(UTC),
         created_by=caller.name,
+        trashed_at=None,
+        trashed_by=None,
     )
     with platform.db.write() as session:
         access.find(session, caller, ProjectRow, project_id, Role.EDITOR)
-        _refuse_unless_complete(session, caller, project_id, wanted.upload_id)
-        _make_way(session, row)
+        refuse_unless_complete(session, caller, project_id, wanted.upload_id)
+        make_way(session, project_id, name)
         session.add(row)
     platform.bus.publish("imports", f"datasets:{project_id}")
-    return _dataset(row, [])
+    return to_dataset(row, [])
 
 
 @router.get("/datasets/{dataset_id}", name="get_dataset")
@@ -71,75 +74,74 @@ def get_dataset(platform: Platform, caller: Caller, dataset_id: UUID) -> Dataset
     """One dataset with its versions, newest first."""
     with platform.db.read() as session:
         row = access.find(session, caller, DatasetRow, dataset_id)
-        return _dataset(row, _versions(session, VersionRow.dataset_id == dataset_id)[dataset_id])
+        return to_dataset(row, versions_of(session, VersionRow.dataset_id == dataset_id)[dataset_id])
 
 
-@router.get("/datasets/{dataset_id}/versions/{number}", name="get_dataset_version")
-def get_dataset_version(platform: Platform, caller: Caller, dataset_id: UUID, number: int) -> DatasetVersion:
-    """One version."""
-    with platform.db.read() as session:
-        access.find(session, caller, DatasetRow, dataset_id)
-        row = session.get(VersionRow, (dataset_id, number)) if abs(number) < 2**31 else None
-        if row is None:
-            raise NotFoundError(f"The dataset has no version {number}.", where=str(number))
-        return _version(row)
+def list_rows(session: Session, project_id: UUID, *, trashed: bool = False) -> list[Dataset]:
+    """A project's datasets as the API shows them, newest first; or those of its trash, the last deleted first."""
+    at = DatasetRow.trashed_at
+    mine = DatasetRow.project_id == project_id, at.is_not(None) if trashed else at.is_(None)
+    newest = (at if trashed else DatasetRow.created_at).desc()
+    rows = session.scalars(select(DatasetRow).where(*mine).order_by(newest)).all()
+    versions = versions_of(session, VersionRow.dataset_id.in_(select(DatasetRow.id).where(*mine)))
+    return [to_dataset(row, versions[row.id]) for row in rows]
 
 
-@router.delete("/datasets/{dataset_id}", name="delete_dataset", status_code=204)
-def delete_dataset(platform: Platform, caller: Caller, dataset_id: UUID) -> None:
-    """Remove a dataset with its versions; an import that is running is stopped."""
-    with platform.db.write() as session:
-        row = access.find(session, caller, DatasetRow, dataset_id, Role.EDITOR)
-        _refuse_in_use(session, dataset_id)
-        session.delete(row)
-    platform.bus.publish("imports", f"datasets:{row.project_id}")
-
-
-def of_project(session: Session, project_id: UUID) -> list[Dataset]:
-    """A project's datasets as the API shows them, newest first."""
-    rows = session.scalars(
-        select(DatasetRow).where(DatasetRow.project_id == project_id).order_by(DatasetRow.created_at.desc())
-    ).all()
-    mine = select(DatasetRow.id).where(DatasetRow.project_id == project_id)
-    versions = _versions(session, VersionRow.dataset_id.in_(mine))
-    return [_dataset(row, versions[row.id]) for row in rows]
-
-
-def _versions(session: Session, where: Any) -> dict[UUID, list[VersionRow]]:
+def versions_of(session: Session, where: ColumnElement[bool]) -> dict[UUID, list[VersionRow]]:
+    """The versions of each dataset, newest first."""
     found: dict[UUID, list[VersionRow]] = defaultdict(list)
     for row in session.scalars(select(VersionRow).where(where).order_by(VersionRow.number.desc())):
         found[row.dataset_id].append(row)
     return found
 
 
-def _dataset(row: DatasetRow, versions: Sequence[VersionRow]) -> Dataset:
-    return Dataset(
-        id=row.id,
-        project_id=row.project_id,
-        name=row.name,
-        status=DatasetStatus(row.status),
-        progress=row.progress,
-        stage=row.stage,
-        problem=row.problem,
-        versions=[_version(version) for version in versions],
-        created_at=row.created_at,
-        created_by=row.created_by,
-    )
+def to_dataset(row: DatasetRow, versions: Sequence[VersionRow]) -> Dataset:
+    """A dataset as the API shows it."""
+    columns: dict[str, Any] = {name: getattr(row, name) for name in Dataset.model_fields if hasattr(row, name)}
+    return Dataset.model_validate(columns | {"versions": [to_version(version) for version in versions]})
 
 
-def _version(row: VersionRow) -> DatasetVersion:
-    return DatasetVersion.model_validate(
-        row.summary
-        | {
-            "number": row.number,
-            "digest": row.digest,
-            "created_at": row.created_at,
-            "created_by": row.created_by,
-        }
-    )
+def to_version(row: VersionRow) -> DatasetVersion:
+    """A version as the API shows it."""
+    columns: dict[str, Any] = {name: getattr(row, name) for name in DatasetVersion.model_fields if hasattr(row, name)}
+    return DatasetVersion.model_validate(row.summary | columns)
 
 
-def _refuse_unless_complete(session: Session, caller: Caller, project_id: UUID, upload_id: UUID) -> None:
+def newest_version(session: Session, row: DatasetRow, where: str | None = None) -> VersionRow:
+    """The newest version. Raises while there is none."""
+    query = select(VersionRow).where(VersionRow.dataset_id == row.id).order_by(VersionRow.number.desc())
+    found = session.scalars(query.limit(1)).one_or_none()
+    if found is None:
+        failed = row.status == DatasetStatus.FAILED
+        raise ConflictError(
+            f"The dataset {row.name!r} " + ("could not be imported." if failed else "is still being imported."),
+            code="dataset_not_ready",
+            hint="Look at the dataset's problem and import it again." if failed else "Wait until it is ready.",
+            where=where,
+        )
+    return found
+
+
+def find_version(session: Session, dataset_id: UUID, number: int, where: str | None = None) -> VersionRow:
+    """The version of this number."""
+    found = session.get(VersionRow, (dataset_id, number)) if abs(number) <= LARGEST_VERSION else None
+    if found is None:
+        raise NotFoundError(f"The dataset has no version {number}.", where=where or str(number))
+    return found
+
+
+def refuse_trashed(row: DatasetRow) -> None:
+    """What is in the trash can be looked at and restored, not changed."""
+    if row.trashed_at is not None:
+        raise ConflictError(
+            f"The dataset {row.name!r} is in the trash.",
+            code="dataset_in_trash",
+            hint="Restore it from the trash first.",
+        )
+
+
+def refuse_unless_complete(session: Session, caller: Caller, project_id: UUID, upload_id: UUID) -> None:
+    """Refuse an upload of another project, one that is not whole, and one that an import works on."""
     upload = access.find(session, caller, UploadRow, upload_id)
     if upload.project_id != project_id:
         raise NotFoundError("There is no such upload in this project.", where="upload_id")
@@ -159,29 +161,18 @@ def _refuse_unless_complete(session: Session, caller: Caller, project_id: UUID, 
         )
 
 
-def _make_way(session: Session, row: DatasetRow) -> None:
+def make_way(
+    session: Session, project_id: UUID, name: str, hint: str = "Choose another name, or delete that dataset first."
+) -> None:
+    """Refuse a name that a dataset of the project has, unless that one is failed: then it goes."""
     same = session.scalar(
-        select(DatasetRow).where(DatasetRow.project_id == row.project_id, DatasetRow.name_key == row.name_key)
+        select(DatasetRow).where(DatasetRow.project_id == project_id, DatasetRow.name_key == name.casefold())
     )
     if same is None:
         return
     if same.status != DatasetStatus.FAILED:
         raise ConflictError(
-            "The project has a dataset of that name already.",
-            code="dataset_exists",
-            hint="Choose another name, or delete that dataset first.",
-            where="name",
+            "The project has a dataset of that name already.", code="dataset_exists", hint=hint, where="name"
         )
     session.delete(same)
     session.flush()
-
-
-def _refuse_in_use(session: Session, dataset_id: UUID) -> None:
-    jobs = session.scalars(select(JobRow.name).where(JobRow.dataset_id == dataset_id).order_by(JobRow.created_at)).all()
-    if jobs:
-        named = ", ".join(jobs[:_NAMED_JOBS]) + (", ..." if len(jobs) > _NAMED_JOBS else "")
-        raise ConflictError(
-            f"The dataset is used by {len(jobs)} job{'s' if len(jobs) > 1 else ''}: {named}.",
-            code="dataset_in_use",
-            hint="A job keeps the data it was trained on; the dataset can go only when these jobs are gone.",
-        )

@@ -1,29 +1,27 @@
 """Turns complete uploads into dataset versions, each in a worker process that may be killed at any moment.
 
 A dataset that is IMPORTING is work to do: so a platform that starts again goes on by itself, from the beginning of that
-import. Nothing of it is visible before one transaction makes version 1 and READY, or FAILED with the reason.
+import. Nothing of it is visible before one transaction makes a version and READY, or says why there is none: FAILED when
+it would have been the first, READY with the problem when something was to be added.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import logging
-import os
 import shutil
-import signal
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import anyio.to_thread
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from retinue_platform.tables import DatasetRow, UploadRow, VersionRow
-from retinue_sdk.api import DatasetStatus, DatasetVersion
-from retinue_sdk.errors import DataError, RetinueError, from_problem
+from retinue_platform.workers import how_it_ended, next_answer, working
+from retinue_sdk.api import DatasetStatus, VersionContent
+from retinue_sdk.errors import DataError, RetinueError, UnavailableError, from_problem
+from retinue_sdk.store_gc import hold
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("retinue.imports")
 
-_LINE_LIMIT = 64 * 1024 * 1024  # the result names every class
+_WORKER = "retinue_platform.importer"
 _RETRY_SECONDS = 5
 
 
@@ -69,57 +67,36 @@ def _match(platform: Context, workers: dict[UUID, asyncio.Task[None]], wanted: l
 async def _import(platform: Context, ident: UUID) -> None:
     """Import one dataset and record the outcome; what goes wrong in here is logged and tried again."""
     try:
-        result = await _work(platform, ident)
-        await _in_thread(platform, finish, platform, ident, result)
+        order = await _in_thread(platform, _order, platform, ident)
+        if order is not None:
+            result = await _work(platform, ident, order)
+            await _in_thread(platform, finish, platform, ident, order["request"], result)
     except Exception:
         log.exception("import %s could not be brought to an end, trying again", ident)
         await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _work(platform: Context, ident: UUID) -> DatasetVersion | RetinueError:
-    order = await _in_thread(platform, _order, platform, ident)
-    if isinstance(order, RetinueError):
-        return order
-    folder = platform.work / str(ident)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "retinue_platform.importer"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=_LINE_LIMIT,
-        start_new_session=True,
-        env={key: os.environ[key] for key in ("PATH", "LANG", "TMPDIR", "HOME") if key in os.environ},
-    )
+async def _work(platform: Context, ident: UUID, order: dict[str, Any]) -> VersionContent | RetinueError:
+    if order["filename"] is None:
+        return DataError("The upload is gone.", code="upload_lost", hint="Send the file again.")
     try:
-        async with asyncio.timeout(platform.settings.import_seconds):
-            return await _listen(platform, ident, process, order)
+        async with asyncio.timeout(platform.settings.import_seconds), working(_WORKER, order) as process:
+            return await _listen(platform, ident, process)
     except TimeoutError:
         return _ended(f"The import took longer than {platform.settings.import_seconds} seconds.", "import_timeout")
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-        await asyncio.shield(_in_thread(platform, _remove, folder))
+        await asyncio.shield(_in_thread(platform, _remove, platform.work / str(ident)))
 
 
-async def _listen(
-    platform: Context, ident: UUID, process: Process, order: dict[str, Any]
-) -> DatasetVersion | RetinueError:
-    """Send the order, pass progress on, and give back the result. The pipe stays open: its end is the worker's."""
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("a process without the pipes asked for")
-    with contextlib.suppress(ConnectionError):
-        process.stdin.write(json.dumps(order).encode() + b"\n")
-        await process.stdin.drain()
-    async for line in process.stdout:
-        message = json.loads(line)
+async def _listen(platform: Context, ident: UUID, process: Process) -> VersionContent | RetinueError:
+    """Pass progress on, and give back the result."""
+    while (message := await next_answer(process)) is not None:
         if "problem" in message:
             return from_problem(message["problem"])
         if "version" in message:
-            return DatasetVersion.model_validate(message["version"])
+            return VersionContent.model_validate(message["version"])
         await _in_thread(platform, _progress, platform, ident, message["stage"], message["progress"])
-    code = await process.wait()
-    cause = f"was killed (signal {-code})" if code < 0 else f"ended with code {code}"
-    return _ended(f"The import process {cause} before it was done.", "import_killed")
+    return _ended(f"The import process {await how_it_ended(process)} before it was done.", "import_killed")
 
 
 def _ended(message: str, code: str) -> RetinueError:
@@ -130,35 +107,44 @@ def _ended(message: str, code: str) -> RetinueError:
     )
 
 
-def finish(platform: Context, ident: UUID, result: DatasetVersion | RetinueError) -> None:
-    """The one transaction that makes a version visible, or says why there is none."""
-    with platform.db.write() as session:
+def finish(platform: Context, ident: UUID, request: dict[str, Any], result: VersionContent | RetinueError) -> None:
+    """The one transaction that makes a version visible, or says why there is none; nothing when the work is not wanted."""
+    upload_id = UUID(request["upload_id"])
+    with hold(platform.settings.store), platform.db.write() as session:
         row = session.get(DatasetRow, ident)
-        if row is None or row.status != DatasetStatus.IMPORTING:
+        if row is None or row.status != DatasetStatus.IMPORTING or row.request != request:
             return
-        upload_id = UUID(row.request["upload_id"])
+        newest = session.scalar(select(func.max(VersionRow.number)).where(VersionRow.dataset_id == ident)) or 0
         if isinstance(result, RetinueError):  # the upload stays: it may be tried as another format
-            row.status, row.problem = DatasetStatus.FAILED, result.problem.model_dump(mode="json")
+            row.problem = result.problem.model_dump(mode="json")
         else:
-            summary = result.model_dump(mode="json", exclude={"number", "digest", "created_at", "created_by"})
-            session.add(
-                VersionRow(
-                    dataset_id=ident,
-                    number=1,
-                    digest=result.digest,
-                    summary=summary,
-                    created_at=datetime.now(UTC),
-                    created_by=row.created_by,
-                )
-            )
-            row.status, row.stage, row.progress = DatasetStatus.READY, "ready", 1.0
+            if not (platform.settings.store / "versions" / result.digest).is_dir():
+                raise UnavailableError("The version was collected before it was written down.")
+            newest += 1
+            session.add(_version(row, newest, result))
             upload = session.get(UploadRow, upload_id)
             if upload is not None:
                 session.delete(upload)
+        row.status = DatasetStatus.FAILED
+        if newest:
+            row.status, row.stage, row.progress = DatasetStatus.READY, "ready", 1.0
     if not isinstance(result, RetinueError):
         (platform.uploads / str(upload_id)).unlink(missing_ok=True)
     platform.bus.publish(f"datasets:{row.project_id}")
     log.info("import %s: %s", ident, row.status)
+
+
+def _version(row: DatasetRow, number: int, made: VersionContent) -> VersionRow:
+    return VersionRow(
+        dataset_id=row.id,
+        number=number,
+        parent=row.request.get("parent"),
+        note=row.request.get("note", ""),
+        digest=made.digest,
+        summary=made.model_dump(mode="json", exclude={"digest"}),
+        created_at=datetime.now(UTC),
+        created_by=row.request.get("by", row.created_by),
+    )
 
 
 def _wanted(platform: Context) -> list[UUID]:
@@ -167,23 +153,21 @@ def _wanted(platform: Context) -> list[UUID]:
         return list(session.scalars(query))
 
 
-def _order(platform: Context, ident: UUID) -> dict[str, Any] | RetinueError:
-    """What the worker is told on its standard input."""
+def _order(platform: Context, ident: UUID) -> dict[str, Any] | None:
+    """What the worker is told on its standard input; without a filename when the upload is gone."""
     with platform.db.read() as session:
         row = session.get(DatasetRow, ident)
         if row is None:
-            return DataError("The dataset was deleted.")
+            return None
         upload = session.get(UploadRow, UUID(row.request["upload_id"]))
-    if upload is None:
-        return DataError("The upload is gone.", code="upload_lost", hint="Send the file again.")
+        parent = session.get(VersionRow, (ident, row.request["parent"])) if "parent" in row.request else None
     return {
-        "upload": str(platform.uploads / str(upload.id)),
-        "filename": upload.filename,
+        "upload": str(platform.uploads / row.request["upload_id"]),
+        "filename": None if upload is None else upload.filename,
         "folder": str(platform.work / str(ident)),
         "store": str(platform.settings.store),
-        "format": row.request["format"],
-        "seed": row.request["seed"],
-        "created_by": row.created_by,
+        "parent": None if parent is None else parent.digest,
+        "request": row.request,
         "memory_bytes": int(platform.settings.import_memory_gb * 1024**3),
         "cpu_seconds": platform.settings.import_seconds,
     }

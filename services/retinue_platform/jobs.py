@@ -23,10 +23,11 @@ from retinue_platform.admission import Entry, needed_slots, order
 from retinue_platform.attempt import TERMINAL
 from retinue_platform.auth import Caller, Identity
 from retinue_platform.context import Context, Platform
+from retinue_platform.datasets import find_version, newest_version, refuse_trashed
 from retinue_platform.projects import clean_name
-from retinue_platform.tables import DatasetRow, JobRow, ProjectRow, TrackingRow, VersionRow
+from retinue_platform.tables import DatasetRow, JobRow, ProjectRow, TrackingRow
 from retinue_platform.trainers import is_verdict
-from retinue_sdk.api import DatasetStatus, Job, JobCancel, JobCreate, Metrics, Role
+from retinue_sdk.api import Job, JobCancel, JobCreate, Metrics, Role
 from retinue_sdk.dataset import manifest
 from retinue_sdk.errors import (
     BadRequestError,
@@ -235,20 +236,10 @@ def _draft(platform: Context, caller: Identity, project_id: UUID, wanted: JobCre
         ).one_or_none()
         if dataset is None:
             raise NotFoundError("There is no such dataset in this project.", where="dataset_id")
-        if dataset.status != DatasetStatus.READY:
-            failed = dataset.status == DatasetStatus.FAILED
-            raise ConflictError(
-                f"The dataset {dataset.name!r} " + ("could not be imported." if failed else "is still being imported."),
-                code="dataset_not_ready",
-                hint="Look at the dataset's problem and import it again." if failed else "Wait until it is ready.",
-                where="dataset_id",
-            )
-        versions = select(VersionRow).where(VersionRow.dataset_id == dataset.id).order_by(VersionRow.number.desc())
+        refuse_trashed(dataset)
+        version = newest_version(session, dataset, "dataset_id")
         if wanted.dataset_version is not None:
-            versions = versions.where(VersionRow.number == wanted.dataset_version)
-        version = session.scalars(versions.limit(1)).one_or_none()
-        if version is None:
-            raise NotFoundError(f"The dataset {dataset.name!r} has no such version.", where="dataset_version")
+            version = find_version(session, dataset.id, wanted.dataset_version, "dataset_version")
         return Draft(wanted, dataset.name, version.number, version.digest, list(version.summary["tasks"]))
 
 

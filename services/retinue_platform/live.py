@@ -299,7 +299,7 @@ async def _jobs(connection: Connection, request: Subscribe, project_id: UUID) ->
 async def _datasets(connection: Connection, request: Subscribe, project_id: UUID) -> None:
     def read() -> list[dict[str, Any]]:
         with connection.platform.db.read() as session:
-            return [dataset.model_dump(mode="json") for dataset in datasets.of_project(session, project_id)]
+            return [dataset.model_dump(mode="json") for dataset in datasets.list_rows(session, project_id)]
 
     await _list(connection, request.topic, "dataset", read, whole=True)
 

@@ -100,6 +100,7 @@ def delete_project(platform: Platform, caller: Caller, project_id: UUID) -> None
         session.delete(row)
     for upload in uploads:
         (platform.uploads / str(upload)).unlink(missing_ok=True)
+    platform.bus.publish("trash")
 
 
 @router.get("/projects/{project_id}/members", name="list_members")

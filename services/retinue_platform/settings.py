@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     import_workers: int = Field(1, ge=1)  # imports at once
     import_memory_gb: float = Field(8, gt=0)  # address space of one import
     import_seconds: int = Field(3600, gt=0)  # time of one import
+    trash_days: float = Field(30, ge=0, le=36500)  # days after which a deleted dataset is gone for good
     hub_api_url: str = Field(validation_alias=AliasChoices("JUPYTERHUB_API_URL", "hub_api_url"))
     hub_api_token: SecretStr = Field(
         SecretStr(""), validation_alias=AliasChoices("JUPYTERHUB_API_TOKEN", "hub_api_token")

@@ -92,14 +92,16 @@ class DatasetRow(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
     name: Mapped[str]
-    name_key: Mapped[str]
+    name_key: Mapped[str]  # in the trash one that nobody can choose, so that the name is free
     status: Mapped[str]
     stage: Mapped[str]
     progress: Mapped[float]
     problem: Mapped[dict[str, Any] | None]
-    request: Mapped[dict[str, Any]]  # DatasetCreate: what a restarted platform imports again
+    request: Mapped[dict[str, Any]]  # DatasetCreate or VersionCreate: what a restarted platform imports again
     created_at: Mapped[datetime]
     created_by: Mapped[str]
+    trashed_at: Mapped[datetime | None]
+    trashed_by: Mapped[str | None]
 
 
 class VersionRow(Base):
@@ -108,6 +110,8 @@ class VersionRow(Base):
     __tablename__ = "dataset_versions"
     dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
+    parent: Mapped[int | None]
+    note: Mapped[str] = mapped_column(default="", server_default="")
     digest: Mapped[str] = mapped_column(String(64), index=True)
     summary: Mapped[dict[str, Any]]  # the rest of api.DatasetVersion
     created_at: Mapped[datetime]

@@ -108,6 +108,33 @@ class DatasetCreate(Wire):
     seed: int = 0  # of the 80/20 split, where the data brings none
 
 
+class VersionCreate(Wire):
+    """POST /datasets/{id}/versions: adds a complete upload, an archive or a single image, to a version; the result is the next one."""
+
+    upload_id: UUID
+    parent: int | None = Field(None, ge=1)  # the version that is added to; the newest when absent
+    format: str | None = None  # detected when absent
+    classes: dict[str, str | None] = Field(
+        default_factory=dict
+    )  # incoming name to existing one, or null to leave it out
+    conflict: Literal["skip", "keep_both", "replace"] = "skip"  # about an image whose key is taken
+    split: Literal["train", "val", "test"] | None = None  # of images that bring none; drawn 80/20 when absent
+    seed: int = 0  # of that draw
+    note: str = Field("", max_length=2000)
+
+
+class VersionRestore(Wire):
+    """POST /datasets/{id}/versions/{number}/restore."""
+
+    note: str | None = Field(None, max_length=2000)  # says which version it was when absent
+
+
+class DatasetRestore(Wire):
+    """POST /datasets/{id}/restore: takes a dataset out of the trash."""
+
+    name: str | None = Field(None, min_length=1, max_length=120)  # another one, when its own is taken
+
+
 class Finding(Reply):
     """One kind of thing found while reading a dataset; `examples` are `file:line` with the value."""
 
@@ -119,10 +146,19 @@ class Finding(Reply):
     examples: list[str]
 
 
-class DatasetVersion(Reply):
-    """An immutable version. The same content has the same digest."""
+class Merged(Reply):
+    """What became of the images that were added to a version."""
 
-    number: int
+    added: int
+    kept_both: int  # of those added, the ones that got another key because theirs was taken
+    replaced: int
+    skipped: int
+    unchanged: int  # there already, with the same bytes and annotations
+
+
+class VersionContent(Reply):
+    """What a version holds and how it was read. The same content has the same digest."""
+
     digest: str
     format: str
     tasks: list[Task]
@@ -133,8 +169,64 @@ class DatasetVersion(Reply):
     size_bytes: int
     findings: list[Finding]
     split_rule: str | None  # how the split was made, when the data brought none
+    recognised: str | None = None  # why it was read in this format, unless somebody chose it
+    merged: Merged | None = None  # when it was made by adding to its parent
+
+
+class DatasetVersion(VersionContent):
+    """An immutable version."""
+
+    number: int
+    parent: int | None  # the version it was made from
+    note: str
     created_at: datetime
     created_by: str
+
+
+class DatasetFormat(Reply):
+    """A format that is installed; `writes` when datasets can be exported to it."""
+
+    name: str
+    title: str
+    writes: bool
+
+
+class ImageChange(Reply):
+    """An image that is not the same in two versions. `was_` is how it was in the first one."""
+
+    key: str
+    split: str
+    was_key: str  # empty for one that is new
+    was_split: str
+    other_bytes: bool  # has other bytes under the same key
+    other_attributes: bool  # has other attributes, or belongs to another group
+    annotations_added: int
+    annotations_removed: int
+    annotations_changed: int  # same shape with another class, or same class with another shape
+
+
+class ChangeCounts(Reply):
+    """How many of something changed, and in which way. What was moved may have been modified too."""
+
+    added: int
+    removed: int
+    modified: int
+    moved: int = 0  # same bytes under another key, or in another split
+
+
+class VersionDiff(Reply):
+    """GET /datasets/{id}/versions/{a}/diff/{b}: the counts are of everything, the lists are one page each, by key."""
+
+    a: int
+    b: int
+    images: ChangeCounts
+    annotations: ChangeCounts
+    classes_added: list[str]
+    classes_removed: list[str]
+    added: list[ImageChange]
+    removed: list[ImageChange]
+    modified: list[ImageChange]
+    moved: list[ImageChange]
 
 
 class DatasetStatus(StrEnum):
@@ -146,7 +238,11 @@ class DatasetStatus(StrEnum):
 
 
 class Dataset(Reply):
-    """A named dataset of a project with its versions, newest first. FAILED carries the problem and no version."""
+    """A named dataset of a project with its versions, newest first.
+
+    FAILED carries the problem and has no version. With versions, IMPORTING means that something is being added, and READY
+    with a problem that the last addition failed: its versions can be used all the while.
+    """
 
     id: UUID
     project_id: UUID
@@ -158,6 +254,14 @@ class Dataset(Reply):
     versions: list[DatasetVersion]
     created_at: datetime
     created_by: str
+    trashed_at: datetime | None = None  # while it is in the trash
+    trashed_by: str | None = None
+
+
+class TrashedDataset(Dataset):
+    """GET /projects/{id}/trash: a dataset that was deleted, and until when it can be restored."""
+
+    expires_at: datetime
 
 
 # --- models -------------------------------------------------------------------------------------------------------------

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats.files import SUFFIXES, is_hidden
-from retinue_sdk.formats.report import Report, printable
+from retinue_sdk.formats.report import printable
 
-UTF8_FLAG = 0x800
-TEXTS = {".csv", ".data", ".json", ".jsonl", ".md", ".names", ".txt", ".xml", ".yaml", ".yml"}
+TEXTS = {
+    ".csv", ".data", ".json", ".jsonl", ".labels", ".md", ".names", ".ndjson", ".tsv", ".txt", ".xml", ".yaml", ".yml",
+}  # fmt: skip
+TABLES = {".arrow", ".parquet"}  # may hold images; nothing in them is run
 ARCHIVES = {".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"}
 # Code, or containers that run code when they are loaded: ultralytics unpickles any labels.cache it finds.
 REFUSED = {
@@ -29,21 +30,8 @@ class Ignored:
     reason: str
 
 
-def decoded_name(info: zipfile.ZipInfo, report: Report) -> str:
-    """The member's whole name: not cut at a NUL as the library does, and UTF-8 where it only looks like code page 437."""
-    name = info.orig_filename
-    if not info.flag_bits & UTF8_FLAG and not name.isascii():
-        try:
-            decoded = name.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            return name
-        report.add("archive_name_decoded", decoded)
-        return decoded
-    return name
-
-
-def safe_parts(name: str, depth: int) -> tuple[str, ...]:
-    """The folders and the file of a member, if it leads nowhere but below."""
+def safe_parts(name: str, depth: int, *, folder: bool = False) -> tuple[str, ...]:
+    """The folders and the file of a member, if it leads nowhere but below. Only a folder may be the root itself."""
     unified = name.replace("\\", "/")
     where = printable(name)
     if unified.startswith("/") or re.match(r"[A-Za-z]:", unified) or ".." in unified.split("/"):
@@ -55,7 +43,7 @@ def safe_parts(name: str, depth: int) -> tuple[str, ...]:
         )
     parts = PurePosixPath(unified).parts
     bad = (
-        not parts
+        not (parts or folder)
         or len(parts) > depth
         or any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts)
         or any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in unified)
@@ -71,7 +59,7 @@ def safe_parts(name: str, depth: int) -> tuple[str, ...]:
 
 
 def file_kind(name: str, parts: tuple[str, ...] = ()) -> str | Ignored:
-    """`image` or `text`, or why the file is left out; what must not be in a dataset is refused."""
+    """`image`, `table` or `text`, or why the file is left out; what must not be in a dataset is refused."""
     suffix = PurePosixPath(name).suffix.lower()
     if any(map(is_hidden, parts)):
         return Ignored("hidden")
@@ -91,4 +79,6 @@ def file_kind(name: str, parts: tuple[str, ...] = ()) -> str | Ignored:
         )
     if suffix in SUFFIXES:
         return "image"
+    if suffix in TABLES:
+        return "table"
     return "text" if suffix in TEXTS else Ignored("of no use in a dataset")

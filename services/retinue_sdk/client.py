@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -104,6 +105,15 @@ class Client:
                 yield response
         except httpx.TransportError as error:
             raise unreachable(self.base_url, error) from None
+
+    def save(self, path: str, target: Path, **params: Any) -> httpx.Headers:
+        """GET into a file, and the answer's headers. A half-written file never has that name."""
+        part = target.with_name(target.name + ".part")
+        with self.stream("GET", path, params=_given(params)) as answer, part.open("wb") as file:
+            for piece in answer.iter_bytes():
+                file.write(piece)
+        part.replace(target)
+        return answer.headers
 
     def close(self) -> None:
         """Close the connections."""

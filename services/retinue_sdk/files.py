@@ -51,9 +51,9 @@ def sync_folder(path: Path) -> None:
 def describe(path: Path) -> tuple[int, str, dict[str, dict[str, Any]]]:
     """Size, sha256 and files of `path`. A folder's digest is that of its sorted list of files and their digests."""
     if path.is_file():
-        return path.stat().st_size, _sha256(path), {}
+        return path.stat().st_size, sha256(path), {}
     files: dict[str, dict[str, Any]] = {
-        str(file.relative_to(path)): {"size": file.stat().st_size, "sha256": _sha256(file)}
+        str(file.relative_to(path)): {"size": file.stat().st_size, "sha256": sha256(file)}
         for file in sorted(path.rglob("*"))
         if file.is_file()
     }
@@ -63,7 +63,8 @@ def describe(path: Path) -> tuple[int, str, dict[str, dict[str, Any]]]:
     return sum(entry["size"] for entry in files.values()), hashlib.sha256(manifest).hexdigest(), files
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The digest of a file, as hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

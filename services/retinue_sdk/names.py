@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 
 def same_form(name: str) -> str:
@@ -12,19 +13,21 @@ def same_form(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
+def is_plain(name: str) -> bool:
+    """Whether a folder may be called so; also true for no name at all."""
+    return len(name) <= 100 and not name.startswith(".") and not any(c in "/\\" or not c.isprintable() for c in name)
+
+
 def unique_names(keys: Sequence[str]) -> list[str]:
     """A flat file name for each key that keeps its suffix; no two share a name or a stem, whatever their case."""
-    bases = [PurePosixPath(key).name for key in keys]
-    counts: dict[str, int] = {}
-    for base in bases:
-        stem = same_form(PurePosixPath(base).stem)
-        counts[stem] = counts.get(stem, 0) + 1
-    taken: set[str] = {stem for stem, count in counts.items() if count == 1}
-    names: list[str] = []
-    for key, base in zip(keys, bases, strict=True):
-        stem, suffix = PurePosixPath(base).stem, PurePosixPath(base).suffix
-        names.append(base if counts[same_form(stem)] == 1 else _free_stem(key, suffix, taken) + suffix)
-    return names
+    bases = [posixpath.splitext(key.rpartition("/")[2]) for key in keys]
+    forms = [same_form(stem) for stem, _ in bases]
+    counts = Counter(forms)
+    taken = {form for form, count in counts.items() if count == 1}
+    return [
+        (stem if counts[form] == 1 else _free_stem(key, suffix, taken)) + suffix
+        for key, (stem, suffix), form in zip(keys, bases, forms, strict=True)
+    ]
 
 
 def _free_stem(key: str, suffix: str, taken: set[str]) -> str:

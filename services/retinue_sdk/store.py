@@ -7,16 +7,13 @@ whatever is killed when. The same content has the same digest and is stored once
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -25,7 +22,9 @@ import pandas as pd
 from retinue_sdk.dataset import blob_files, read_classes, version_folder
 from retinue_sdk.disk import full_disk
 from retinue_sdk.errors import DataError
+from retinue_sdk.files import sha256, sync_folder
 from retinue_sdk.schema import DatasetManifest, Task
+from retinue_sdk.store_gc import hold, staging
 from retinue_sdk.table import AnnotationTable
 
 Progress = Callable[[float], None]
@@ -47,13 +46,16 @@ class Published:
 
 
 def publish(table: AnnotationTable, store: Path, progress: Progress | None = None, *, link: bool = False) -> Published:
-    """Store a table's images and make a version of it. `link` takes the files over by hard link: only for files of our own."""
-    with full_disk(store), _staging(store) as staging:
-        table = _with_blobs(_ordered(table), store, staging, progress or (lambda _: None), link=link)
+    """Store a table's images and make a version of it. `link` takes the files over by hard link: only for files of our own.
+
+    An image with a `blob` and no `path` is in the store already: so a version is made of another one's images.
+    """
+    with full_disk(store), hold(store), staging(store) as folder:
+        table = _with_blobs(_ordered(table), store, folder, progress or (lambda _: None), link=link)
         digest = content_digest(table)
         target = store / "versions" / digest
-        created = not target.exists() and _make_version(table, digest, staging / "version", target)
-    content = read_classes(target)
+        created = not target.exists() and _make_version(table, digest, folder / "version", target)
+        content = read_classes(target)
     return Published(
         digest, target, list(table.classes), table.tasks, len(table), len(table.annotations), table.splits,
         content["size_bytes"], created,
@@ -65,7 +67,9 @@ def load_version(dataset: DatasetManifest, roots: Sequence[Path] | None = None) 
     folder = version_folder(dataset, roots)
     content = read_classes(folder)
     classes = content["classes"]
-    table = AnnotationTable.from_parquet(folder, [c["name"] for c in classes], [c["id"] for c in classes])
+    table = AnnotationTable.from_parquet(
+        folder, [c["name"] for c in classes], [c["id"] for c in classes], [c.get("attributes", {}) for c in classes]
+    )
     if content_digest(table) != dataset.digest:
         raise DataError(
             "The version's content is not what its digest says.",
@@ -76,13 +80,17 @@ def load_version(dataset: DatasetManifest, roots: Sequence[Path] | None = None) 
     paths = blob_files(dataset, list(table.images["blob"]), roots)
     for key, path in zip(table.images["key"], paths, strict=True):
         if not path.is_file():
-            raise DataError(
-                "An image of the version is not in the store.",
-                code="blob_missing",
-                hint="Import the dataset again.",
-                where=key,
-            )
+            raise _blob_missing(key)
     return table.with_images(path=list(map(str, paths)))
+
+
+def _blob_missing(where: str) -> DataError:
+    return DataError(
+        "An image of the version is not in the store.",
+        code="blob_missing",
+        hint="Import the dataset again.",
+        where=where,
+    )
 
 
 def content_digest(table: AnnotationTable) -> str:
@@ -90,13 +98,16 @@ def content_digest(table: AnnotationTable) -> str:
     digest = hashlib.sha256(b"retinue dataset 1\n")
     parts: list[Any] = [table.classes, table.class_ids]
     parts += [table.images[name].tolist() for name in ("key", "blob", "width", "height", "split", "group")]
+    # what few datasets have is left out where it is empty: digests made before it existed stay as they are
+    parts += [table.class_attributes] if any(table.class_attributes) else []
+    parts += [table.images["attributes"].tolist()] if (table.images["attributes"] != "").any() else []
     arrays = [table.annotations[name].to_numpy() for name in ("image", "class_id")]
     for name in ("kind", "attributes"):  # few different texts: each once, then their numbers
         numbers, texts = pd.factorize(table.annotations[name])
         parts.append(list(texts))
         arrays.append(numbers)
     for part in parts:
-        digest.update(json.dumps(part, separators=(",", ":")).encode() + b"\n")
+        digest.update(json.dumps(part, separators=(",", ":"), sort_keys=True).encode() + b"\n")
     for array in arrays:
         digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
     values, offsets = table.coordinates()
@@ -106,84 +117,39 @@ def content_digest(table: AnnotationTable) -> str:
     return digest.hexdigest()
 
 
-def sweep(store: Path) -> int:
-    """Remove what killed publishers left in staging; the number of folders removed. A living one holds its folder's lock."""
-    removed = 0
-    for folder in sorted((store / "staging").glob("*")):
-        try:
-            handle = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:  # its owner was faster
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-            removed += 1
-        finally:
-            os.close(handle)
-    return removed
-
-
 def _ordered(table: AnnotationTable) -> AnnotationTable:
     """Images by key, so that the same content has one order."""
     return table.select(np.argsort(table.images["key"].to_numpy(dtype=object), kind="stable"))
 
 
-@contextmanager
-def _staging(store: Path) -> Iterator[Path]:
-    """A locked folder on the store's volume; gone afterwards, or swept by the next publisher if we are killed."""
-    for name in ("blobs", "versions", "staging"):
-        (store / name).mkdir(parents=True, exist_ok=True)
-    sweep(store)
-    with _locked_folder(store / "staging") as folder:
-        yield folder
-
-
-@contextmanager
-def _locked_folder(parent: Path) -> Iterator[Path]:
-    while True:
-        folder = Path(mkdtemp(dir=parent))
-        try:
-            handle = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:  # swept between its making and its locking
-            continue
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        if folder.exists():
-            break
-        os.close(handle)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(handle)
-
-
 def _with_blobs(
-    table: AnnotationTable, store: Path, staging: Path, progress: Progress, *, link: bool
+    table: AnnotationTable, store: Path, folder: Path, progress: Progress, *, link: bool
 ) -> AnnotationTable:
     """Put every image into the store; new files become visible only after all of them are on the disk."""
     digests: list[str] = []
     staged: dict[str, Path] = {}
-    for done, source in enumerate(table.images["path"], 1):
-        digest = _sha256(Path(source))
-        target = store / "blobs" / digest[:2] / digest
-        if digest not in staged and not target.exists():
-            staged[digest] = _stage(Path(source), staging / digest, digest, link=link)
+    root = store.resolve()
+    for done, (source, known) in enumerate(zip(table.images["path"], table.images["blob"], strict=True), 1):
+        here = known and source in ("", str(_blob(root, known)))  # what lies in the store already is not read again
+        digest = known if here else sha256(Path(source))
+        target = _blob(store, digest)
+        if here and not target.exists():
+            raise _blob_missing(digest)
+        if not here and digest not in staged and not target.exists():
+            staged[digest] = _stage(Path(source), folder / digest, digest, link=link)
         digests.append(digest)
         progress(0.95 * done / len(table))
     if staged:
         os.sync()  # one flush for all of them: a flush per file costs minutes with 100,000 images
     for digest, path in staged.items():
-        folder = store / "blobs" / digest[:2]
-        folder.mkdir(exist_ok=True)
-        path.replace(folder / digest)
+        target = _blob(store, digest)
+        target.parent.mkdir(exist_ok=True)
+        path.replace(target)
     for prefix in {digest[:2] for digest in staged}:
-        _flush(store / "blobs" / prefix)
-    _flush(store / "blobs")
+        sync_folder(store / "blobs" / prefix)
+    sync_folder(store / "blobs")
     progress(1.0)
-    paths = [str(store / "blobs" / d[:2] / d) for d in digests]
+    paths = [str(_blob(store, digest)) for digest in digests]
     return table.with_images(blob=digests, path=paths)
 
 
@@ -192,7 +158,7 @@ def _stage(source: Path, target: Path, digest: str, *, link: bool) -> Path:
         os.link(source, target)
     else:
         shutil.copyfile(source, target)
-        if _sha256(target) != digest:
+        if sha256(target) != digest:
             raise DataError(
                 "An image changed while it was stored.",
                 code="image_changed",
@@ -210,7 +176,10 @@ def _make_version(table: AnnotationTable, digest: str, made: Path, target: Path)
     blobs = {Path(path) for path in table.images["path"]}
     content: dict[str, Any] = {
         "digest": digest,
-        "classes": [{"id": i, "name": n} for i, n in zip(table.class_ids, table.classes, strict=True)],
+        "classes": [
+            {"id": i, "name": n, **({"attributes": a} if a else {})}
+            for i, n, a in zip(table.class_ids, table.classes, table.class_attributes, strict=True)
+        ],
         "tasks": [str(task) for task in table.tasks],
         "kinds": sorted(table.annotations["kind"].unique()),
         "images": len(table),
@@ -221,26 +190,17 @@ def _make_version(table: AnnotationTable, digest: str, made: Path, target: Path)
     (made / "classes.json").write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
     for file in made.iterdir():
         file.chmod(0o444)
-        _flush(file)
-    _flush(made)
+        sync_folder(file)
+    sync_folder(made)
     try:
         made.rename(target)
     except OSError as error:
         if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
             return False
         raise
-    _flush(target.parent)
+    sync_folder(target.parent)
     return True
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _blob(store: Path, digest: str) -> Path:
+    return store / "blobs" / digest[:2] / digest

@@ -1,13 +1,14 @@
 """AnnotationTable: what every format is read into and written from, and what a trainer gets.
 
 Scalar columns live in two pandas frames; all coordinates of polygons and the like live in one float64 Arrow large list
-column beside them, addressed by offsets. Annotations are ordered by image, so one image's rows are a range.
+column beside them, addressed by offsets; `geometry` says what they mean. Annotations are ordered by image, so one
+image's rows are a range. Every shape has a box around it; a class and a value have none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from retinue_sdk import geometry as shapes
 from retinue_sdk.errors import DataError
-from retinue_sdk.names import unique_names
+from retinue_sdk.names import is_plain, unique_names
 from retinue_sdk.schema import Task
 
 Ints = npt.NDArray[np.int64]
@@ -42,7 +44,8 @@ IMAGE_COLUMNS = {
     "width": "int32",
     "height": "int32",
     "split": "str",
-    "group": "str",
+    "group": "str",  # images that must stay on one side of a split: one patient, one video
+    "attributes": "str",  # JSON, or empty
 }
 ANNOTATION_COLUMNS = {
     "image": "int64",  # row of `images`
@@ -56,7 +59,7 @@ ANNOTATION_COLUMNS = {
     "line": "int32",
     "attributes": "str",  # JSON, or empty
 }
-_IMAGE_DEFAULTS = {"blob": "", "path": "", "width": 0, "height": 0, "split": "", "group": ""}
+_IMAGE_DEFAULTS = {"blob": "", "path": "", "width": 0, "height": 0, "split": "", "group": "", "attributes": ""}
 _NAN = float("nan")
 _ANNOTATION_DEFAULTS = {
     "class_id": -1, "x1": _NAN, "y1": _NAN, "x2": _NAN, "y2": _NAN, "source": "", "line": 0, "attributes": "",
@@ -72,8 +75,12 @@ class AnnotationTable:
     geometry: Any  # pyarrow.LargeListArray of float64, one entry per annotation
     classes: list[str]
     class_ids: list[int]  # the ids the data came with, in the order of `classes`
+    class_attributes: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # "supercategory", "keypoints", "skeleton", "flip"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "class_attributes", self.class_attributes or [{} for _ in self.classes])
         object.__setattr__(self, "images", _typed(self.images, IMAGE_COLUMNS))
         object.__setattr__(self, "annotations", _typed(self.annotations, ANNOTATION_COLUMNS))
         _check(self)
@@ -95,7 +102,7 @@ class AnnotationTable:
     @cached_property
     def file_names(self) -> list[str]:
         """A flat file name for each image that keeps its suffix; no two share a name or a stem."""
-        return unique_names(list(self.images["key"]))
+        return unique_names(self.images["key"].tolist())
 
     @cached_property
     def files(self) -> list[Path]:
@@ -181,20 +188,32 @@ class AnnotationTable:
         pq.write_table(rows.append_column("geometry", self.geometry), folder / "annotations.parquet")
 
     @classmethod
-    def from_parquet(cls, folder: Path, classes: Sequence[str], class_ids: Sequence[int]) -> AnnotationTable:
-        """Read what `to_parquet` wrote."""
+    def from_parquet(
+        cls,
+        folder: Path,
+        classes: Sequence[str],
+        class_ids: Sequence[int],
+        class_attributes: Sequence[dict[str, Any]] = (),
+        leave_out: Sequence[str] = (),
+    ) -> AnnotationTable:
+        """Read what `to_parquet` wrote, now or in an earlier version of Retinue.
+
+        `leave_out` names columns of annotations that are not read: they have their defaults then.
+        """
         try:
             images = pq.read_table(folder / "images.parquet").to_pandas()
-            rows = pq.read_table(folder / "annotations.parquet")
+            with pq.ParquetFile(folder / "annotations.parquet") as file:
+                rows = file.read([name for name in file.schema_arrow.names if name not in leave_out])
             geometry = rows["geometry"].cast(pa.large_list(pa.float64())).combine_chunks()
         except (OSError, KeyError, pa.ArrowException) as error:
             raise DataError(f"The table cannot be read: {error}", code="table_unreadable", where=str(folder)) from error
         return cls(
-            images=images.assign(path=""),
-            annotations=rows.drop_columns(["geometry"]).to_pandas(),
+            images=_filled(images, _IMAGE_DEFAULTS, IMAGE_COLUMNS),
+            annotations=_filled(rows.drop_columns(["geometry"]).to_pandas(), _ANNOTATION_DEFAULTS, ANNOTATION_COLUMNS),
             geometry=_one_array(geometry),
             classes=list(classes),
             class_ids=list(class_ids),
+            class_attributes=list(class_attributes),
         )
 
 
@@ -204,8 +223,12 @@ def make_table(
     classes: Sequence[str],
     class_ids: Sequence[int] | None = None,
     geometry: Any = None,
+    class_attributes: Sequence[Mapping[str, Any]] = (),
 ) -> AnnotationTable:
-    """A table from columns. Missing columns get their defaults; annotations may come in any order of images."""
+    """A table from columns. Missing columns get their defaults; annotations may come in any order of images.
+
+    Raises DataError `table_invalid` for what a reader of the table could trip over, geometry included.
+    """
     image_frame = _filled(images, _IMAGE_DEFAULTS, IMAGE_COLUMNS)
     frame = _filled(annotations, _ANNOTATION_DEFAULTS, ANNOTATION_COLUMNS)
     geometry = no_geometry(len(frame)) if geometry is None else geometry
@@ -213,7 +236,13 @@ def make_table(
     if not np.array_equal(order, np.arange(len(order))):
         frame, geometry = frame.take(order), geometry.take(pa.array(order))
     ids = list(range(len(classes))) if class_ids is None else list(class_ids)
-    return AnnotationTable(image_frame, frame, geometry, list(classes), ids)
+    table = AnnotationTable(image_frame, frame, geometry, list(classes), ids, list(map(dict, class_attributes)))
+    pixels = table.images["width"].to_numpy(dtype=np.int64) * table.images["height"].to_numpy(dtype=np.int64)
+    values, offsets = table.coordinates()
+    kinds = table.annotations["kind"].to_numpy()
+    for problem in shapes.problems(kinds, values, np.diff(offsets), pixels[table.annotations["image"].to_numpy()]):
+        raise _invalid(problem)
+    return table
 
 
 def no_geometry(count: int) -> Any:
@@ -224,7 +253,7 @@ def no_geometry(count: int) -> Any:
 def concat(tables: Sequence[AnnotationTable]) -> AnnotationTable:
     """One table of several with the same classes; their image keys must differ."""
     first = tables[0]
-    if any(t.classes != first.classes or t.class_ids != first.class_ids for t in tables):
+    if any(_classes_of(t) != _classes_of(first) for t in tables):
         raise DataError(
             "The tables have different classes.", code="classes_differ", hint="Give all parts one list of classes."
         )
@@ -238,7 +267,13 @@ def concat(tables: Sequence[AnnotationTable]) -> AnnotationTable:
     )
 
 
-def _filled(columns: Mapping[str, Any], defaults: Mapping[str, Any], wanted: Mapping[str, str]) -> pd.DataFrame:
+def _classes_of(table: AnnotationTable) -> tuple[list[str], list[int], list[dict[str, Any]]]:
+    return table.classes, table.class_ids, table.class_attributes
+
+
+def _filled(
+    columns: Mapping[str, Any] | pd.DataFrame, defaults: Mapping[str, Any], wanted: Mapping[str, str]
+) -> pd.DataFrame:
     frame = pd.DataFrame(dict(columns))
     for name, value in defaults.items():
         if name not in frame:
@@ -271,7 +306,8 @@ def _check(table: AnnotationTable) -> None:
     labels = rows["class_id"].to_numpy()
     problems = {
         "two images have the same key": keys.duplicated().any(),
-        "an image key is not a relative path": not all(map(_is_relative, keys)),
+        "an image key is not a relative path": not all(map(_is_relative, keys.tolist())),
+        "a split cannot be the name of a folder": not all(map(is_plain, table.images["split"].unique())),
         "annotations are not ordered by image": bool((np.diff(owners) < 0).any()),
         "an annotation names an image that is not there": bool(((owners < 0) | (owners >= len(keys))).any()),
         "an annotation names a class that is not there": bool(((labels < -1) | (labels >= len(table.classes))).any()),
@@ -282,10 +318,15 @@ def _check(table: AnnotationTable) -> None:
         "two classes have the same name": len(set(table.classes)) != len(table.classes),
         "classes and class ids do not match": len(set(table.class_ids)) != len(table.class_ids)
         or len(table.class_ids) != len(table.classes),
+        "classes and class attributes do not match": len(table.class_attributes) != len(table.classes),
     }
     for problem, found in problems.items():
         if found:
-            raise DataError(f"The annotation table is wrong: {problem}.", code="table_invalid")
+            raise _invalid(problem)
+
+
+def _invalid(problem: str) -> DataError:
+    return DataError(f"The annotation table is wrong: {problem}.", code="table_invalid")
 
 
 def _is_relative(key: str) -> bool:

@@ -27,6 +27,8 @@ class Operation:
     content: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
     consumes: str | None = None  # what is gone afterwards: whoever may do it gets one of their own
+    of: str | None = None  # the operation it is a variant of
+    undo: str | None = None  # the operation that the owner takes it back with
 
 
 PROJECT, UPLOAD, DATASET, MEMBER = ("project_id",), ("upload_id",), ("dataset_id",), {"user": "someone"}
@@ -55,8 +57,20 @@ OPERATIONS = {
     "list_datasets": Operation(VIEWER, PROJECT),
     "create_dataset": Operation(EDITOR, PROJECT, body={"name": "by {actor}", "upload_id": "{upload_id}"}),
     "get_dataset": Operation(VIEWER, DATASET),
-    "delete_dataset": Operation(EDITOR, DATASET),  # in use by a job: whoever may, hears that
+    "delete_dataset": Operation(EDITOR, DATASET, undo="restore_dataset"),
+    "purge_dataset": Operation(
+        OWNER, DATASET, params={"purge": "true"}, of="delete_dataset"
+    ),  # in use by a job: whoever may, hears that
+    "restore_dataset": Operation(EDITOR, DATASET),
+    "list_trash": Operation(VIEWER, PROJECT),
+    "list_dataset_versions": Operation(VIEWER, DATASET),
+    "create_dataset_version": Operation(EDITOR, DATASET, body={"upload_id": "{upload_id}"}),
     "get_dataset_version": Operation(VIEWER, DATASET, path={"number": "1"}),
+    "list_formats": Operation(USER),
+    "get_losses": Operation(VIEWER, DATASET, path={"number": "1"}, params={"format": "image_folder"}),
+    "get_archive": Operation(VIEWER, DATASET, path={"number": "1"}, params={"format": "image_folder"}),
+    "restore_dataset_version": Operation(EDITOR, DATASET, path={"number": "1"}),
+    "diff_dataset_versions": Operation(VIEWER, DATASET, path={"a": "1", "b": "1"}),
     "create_job": Operation(EDITOR, PROJECT, body={**JOB, "dataset_id": "{dataset_id}"}),
     "validate_job": Operation(EDITOR, PROJECT, body={**JOB, "dataset_id": "{dataset_id}"}),
     "list_jobs": Operation(VIEWER, PROJECT),

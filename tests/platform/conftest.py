@@ -67,12 +67,22 @@ def postgres():
 
 
 @pytest.fixture(params=["sqlite", "postgresql"] if installed() else ["sqlite"])
-def db(request, tmp_path):
-    """An upgraded database: SQLite, and PostgreSQL wherever it is installed."""
+def url(request, tmp_path):
+    """Where a new, empty database is: SQLite, and PostgreSQL wherever it is installed."""
     if request.param == "sqlite":
-        yield from opened(f"sqlite:///{tmp_path / 'db.sqlite'}")
-    else:
-        yield from opened(request.getfixturevalue("postgres").database(f"d{uuid.uuid4().hex}"))
+        return f"sqlite:///{tmp_path / 'db.sqlite'}"
+    return request.getfixturevalue("postgres").database(f"d{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def db(url):
+    """An upgraded database."""
+    yield from opened(url)
+
+
+@pytest.fixture
+def empty_db(url):
+    yield from opened(url, upgrade=False)
 
 
 @pytest.fixture

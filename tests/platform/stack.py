@@ -13,6 +13,7 @@ from tests.trainers.harness import PointsService
 
 from retinue_platform.db import Database
 from retinue_platform.tables import VersionRow
+from retinue_sdk.store_gc import hold
 
 OVER = ("succeeded", "failed", "cancelled", "lost")
 
@@ -61,8 +62,17 @@ class Stack:
         if trainer:
             wait_for(lambda: self.alice.get("/models").json()["models"], what="the catalogue")
 
-    def add_dataset(self, project_id, tasks=("classify",), **values):
+    def add_dataset(self, project_id, tasks=("classify",), *, version=True, **values):
         """A dataset that is ready: a row, and as much of a version as the points trainer looks at."""
+        row = dataset_row(uuid.UUID(project_id), **values)
+        with hold(self.store), self.database() as database, database.write() as session:
+            session.add(row)
+            session.flush()
+            if version:
+                session.add(self._version(row.id, tasks))
+        return str(row.id)
+
+    def _version(self, dataset_id, tasks):
         digest = uuid.uuid4().hex * 2
         folder = self.store / "versions" / digest
         folder.mkdir(parents=True)
@@ -71,19 +81,13 @@ class Stack:
             "kinds": ["class"], "images": 1, "annotations": 1, "size_bytes": 1,
         }  # fmt: skip
         (folder / "classes.json").write_text(json.dumps(facts))
-        row = dataset_row(uuid.UUID(project_id), **values)
         summary = {
             "format": "drawn", "tasks": list(tasks), "classes": [], "images": 1, "annotations": 1, "splits": {},
             "size_bytes": 1, "findings": [], "split_rule": None,
         }  # fmt: skip
-        version = VersionRow(
-            dataset_id=row.id, number=1, digest=digest, summary=summary, created_at=NOW, created_by="alice"
+        return VersionRow(
+            dataset_id=dataset_id, number=1, digest=digest, summary=summary, created_at=NOW, created_by="alice"
         )
-        with self.database() as database, database.write() as session:
-            session.add(row)
-            session.flush()
-            session.add(version)
-        return str(row.id)
 
     @contextlib.contextmanager
     def database(self):

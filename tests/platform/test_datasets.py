@@ -135,7 +135,7 @@ def test_roles_and_deletion(alice, bob, project):
     problem(bob.get(f"{path}/versions/2"), 404, "not_found")
     problem(bob.get(f"{path}/versions/99999999999999999999"), 404, "not_found")
     assert alice.delete(path).status_code == 204
-    problem(alice.get(path), 404, "not_found")
+    assert alice.get(f"/projects/{project['id']}/datasets").json() == []
 
 
 def worker_of(running):

@@ -98,8 +98,10 @@ def test_what_cannot_start_is_refused_with_its_place(stack, changes, status, cod
 
 
 def test_a_dataset_that_is_not_ready_or_foreign(stack):
-    importing = stack.add_dataset(stack.project, status="importing")
+    importing = stack.add_dataset(stack.project, status="importing", version=False)
     problem(stack.post(dataset_id=importing), 409, "dataset_not_ready")
+    adding = stack.wanted(dataset_id=stack.add_dataset(stack.project, status="importing"))  # to what is there
+    assert stack.alice.post(f"/projects/{stack.project}/jobs/validate", json=adding).json() == {"problems": []}
     other = stack.alice.post("/projects", json={"name": uuid.uuid4().hex}).json()["id"]
     problem(stack.post(dataset_id=stack.add_dataset(other)), 404, "not_found")
 

@@ -1,25 +1,22 @@
-"""Class folders, Pascal VOC, detection of the format, and what is said about images whatever the format."""
+"""Detection of the format, what formats cannot hold, and what is said about images whatever the format."""
 
 from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from retinue_sdk import formats
 from retinue_sdk.errors import DataError
-from retinue_sdk.formats import image_folder, pascal_voc, yolo_detect
+from retinue_sdk.formats import dota, image_folder, kitti, labelme, pascal_voc, yolo_detect
 from retinue_sdk.formats.report import CODES, Report, blocking, printable
 from retinue_sdk.names import unique_names
-from tests.sdk.drawn import box_table, class_folders, draw, voc, voc_object, yolo
-
-
-def codes(findings):
-    return {f.code: f.count for f in findings}
-
+from tests.sdk.checks import codes
+from tests.sdk.drawn import box_table, class_folders, voc, voc_object, yolo
+from tests.sdk.samples import sample
 
 # --- detection ------------------------------------------------------------------------------------------------------------
 
@@ -58,157 +55,28 @@ def test_what_is_no_dataset_is_not_recognised(tmp_path, files):
 def test_a_format_can_be_named_and_an_unknown_one_is_refused(tmp_path):
     class_folders(tmp_path, {"cat": 1, "dog": 1})
     assert formats.read(tmp_path, "image_folder")[0] == "image_folder"
-    with pytest.raises(DataError, match="no format 'coco'"):
-        formats.read(tmp_path, "coco")
+    with pytest.raises(DataError, match="no format 'none'"):
+        formats.read(tmp_path, "none")
 
 
-# --- class folders --------------------------------------------------------------------------------------------------------
-
-
-def test_class_folders_without_splits(tmp_path):
-    table, findings = image_folder.read(class_folders(tmp_path, {"dog": 2, "cat": 1}))
-    assert findings == []
-    assert table.classes == ["cat", "dog"]
-    assert table.images["key"].tolist() == ["cat/0.png", "dog/0.png", "dog/1.png"]
-    assert table.labels().tolist() == [0, 1, 1]
-    assert table.splits == {"": 3}
-
-
-def test_class_folders_with_splits_never_collide(tmp_path):
-    table, _ = image_folder.read(
-        class_folders(tmp_path / "wrapped", {"train/a": 2, "valid/a": 1, "test/b": 1, "train/b": 1})
-    )
-    assert table.splits == {"train": 3, "val": 1, "test": 1}
-    assert {"train/a/0.png", "valid/a/0.png"} <= set(table.images["key"])
-    assert table.classes == ["a", "b"]
-
-
-def test_odd_class_folders_are_reported(tmp_path):
-    root = class_folders(tmp_path, {"cat": 1, "Cat": 1, "deep/er": 1})
-    draw(root / "stray.png", shade=7)
-    (root / "empty").mkdir()
-    table, findings = image_folder.read(root)
-    assert codes(findings) == {"image_without_class": 1, "class_empty": 1, "class_name_similar": 1}
-    assert table.classes == ["Cat", "cat", "deep", "empty"]
-
-
-def test_a_single_class_is_reported(tmp_path):
-    root = class_folders(tmp_path, {"only": 3})
-    assert codes(image_folder.read(root)[1]) == {"class_single": 1}
-
-
-@pytest.mark.parametrize("folders", [{"a": 2, "b": 1}, {"train/a": 2, "train/b": 1, "val/a": 1, "val/b": 2}])
-def test_class_folders_there_and_back(tmp_path, folders):
-    table, _ = image_folder.read(class_folders(tmp_path / "in", folders))
-    assert image_folder.write(table, tmp_path / "out") == []
-    again, findings = image_folder.read(tmp_path / "out")
-    assert findings == []
-    assert again.splits == table.splits
-    assert again.classes == table.classes
-    assert sorted(again.labels()) == sorted(table.labels())
+# --- losses ---------------------------------------------------------------------------------------------------------------
 
 
 def test_a_format_says_what_it_cannot_hold(tmp_path):
     boxes = box_table(tmp_path / "source")
-    assert codes(image_folder.write(boxes, tmp_path / "folders")) == {"loss_boxes": 4, "loss_image": 3}
+    assert codes(image_folder.write(boxes, tmp_path / "folders")) == {"loss_kind": 4, "loss_image": 3}
     labels, _ = image_folder.read(class_folders(tmp_path / "in", {"a": 2, "b": 1}))
-    assert codes(pascal_voc.write(labels, tmp_path / "voc")) == {"loss_kind": 3}
+    assert codes(pascal_voc.write(labels, tmp_path / "voc")) == {"loss_kind": 3, "loss_class_unused": 2}
     assert codes(yolo_detect.write(labels, tmp_path / "yolo")) == {"loss_kind": 3, "loss_split": 3}
 
 
-# --- Pascal VOC -----------------------------------------------------------------------------------------------------------
-
-
-def test_voc_numbers_splits_and_attributes_are_kept(tmp_path):
-    body = voc_object("dog", 1, 1, "10.5", 20, extra="<difficult>1</difficult>") + "\n" + voc_object("cat", 3, 4, 5, 6)
-    root = voc(
-        tmp_path / "VOC2007",
-        {"a": body, "b": "", "c": ""},
-        {"train": ["a"], "val": ["b"], "test": ["c"], "trainval": ["a", "b"]},
-    )
-    table, findings = pascal_voc.read(tmp_path)
-    assert findings == []
-    assert root.name == "VOC2007"
-    assert table.splits == {"train": 1, "val": 1, "test": 1}
-    assert table.classes == ["cat", "dog"]
-    assert table.boxes.tolist() == [[1, 1, 10.5, 20], [3, 4, 5, 6]]
-    assert table.annotations["line"].tolist() == [4, 5]
-    assert table.annotations["attributes"].tolist() == ['{"difficult": "1"}', ""]
-
-
-@pytest.mark.parametrize(
-    ("body", "code", "rows"),
-    [
-        (voc_object("cat", 5, 5, 5, 9), "box_zero_area", 1),
-        (voc_object("cat", 9, 5, 5, 9), "box_negative_size", 0),
-        (voc_object("cat", 1, 1, 90, 9), "box_outside_image", 1),
-        (voc_object("cat", 1, 1, 5), "box_incomplete", 0),
-        (voc_object("", 1, 1, 5, 5), "box_incomplete", 0),
-        (voc_object("cat", 1, 1, "five", 5), "label_not_a_number", 0),
-        (voc_object("cat", 1, 1, "nan", 5), "label_not_a_number", 0),
-        ("<filename>../../etc/passwd</filename>", "xml_filename_escapes", 0),
-        ("<size><width>9</width><height>9</height></size>", "xml_size_mismatch", 0),
-        ("<object>", "xml_invalid", 0),
-        ("&undefined;", "xml_invalid", 0),
-    ],
-)
-def test_voc_findings(tmp_path, body, code, rows):
-    table, findings = pascal_voc.read(voc(tmp_path, {"a": body}))
-    assert codes(findings) == {code: 1}
-    assert findings[0].examples[0].startswith("Annotations/a.xml")
-    assert len(table.annotations) == rows
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        '<!DOCTYPE a [<!ENTITY x "ha">]>',
-        '<!DOCTYPE a SYSTEM "file:///etc/passwd">',
-        '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
-    ],
-)
-def test_dtds_and_entities_are_refused(tmp_path, head):
-    root = voc(tmp_path, {"a": ""})
-    (root / "Annotations/a.xml").write_text(
-        f"<?xml version='1.0'?>\n{head}\n<annotation>{voc_object('&x;', 1, 1, 5, 5)}</annotation>"
-    )
-    table, findings = pascal_voc.read(root)
-    assert codes(findings) == {"xml_dtd_forbidden": 1}
-    assert findings[0].severity == "error"
-    assert len(table.annotations) == 0
-
-
-def test_voc_images_documents_and_lists_that_miss_each_other(tmp_path):
-    root = voc(
-        tmp_path, {"a": voc_object("cat", 1, 1, 5, 5), "b": ""}, {"train": ["a", "gone"], "val": ["a", "lonely"]}
-    )
-    draw(root / "JPEGImages/lonely.jpg", shade=9)
-    (root / "Annotations/ghost.xml").write_text("<annotation/>")
-    table, findings = pascal_voc.read(root)
-    assert codes(findings) == {
-        "image_missing": 1,
-        "split_overlap": 1,
-        "image_unlisted": 1,
-        "label_without_image": 1,
-        "image_without_label": 1,
-    }
-    assert table.splits == {"train": 1, "val": 1}
-
-
-def test_voc_there_and_back(tmp_path):
-    table = box_table(tmp_path / "source")
-    assert pascal_voc.write(table, tmp_path / "out") == []
-    again, findings = pascal_voc.read(tmp_path / "out")
-    assert findings == []
-    assert (again.classes, again.splits) == (table.classes, table.splits)
-    assert sorted(map(tuple, again.boxes)) == sorted(map(tuple, table.boxes))
-    assert sorted(again.annotations["attributes"]) == sorted(table.annotations["attributes"])
-
-
-def test_boxes_travel_from_voc_to_yolo(tmp_path):
-    table, _ = pascal_voc.read(voc(tmp_path / "in", {"a": voc_object("cat", 1, 2, 31, 42)}, {"train": ["a"]}))
-    yolo_detect.write(table, tmp_path / "out")
-    np.testing.assert_allclose(yolo_detect.read(tmp_path / "out")[0].boxes, [[1, 2, 31, 42]], atol=1e-9)
+@pytest.mark.parametrize("form", [dota, image_folder, kitti, labelme, pascal_voc])
+def test_classes_without_a_list_are_in_the_order_of_their_names(tmp_path, form):
+    table = sample(form.HOLDS.kinds[0], tmp_path / "in", plain=True)
+    for names, lost in ((["ant", "bee", "cat"], 0), (["bee", "cat", "ant"], 1)):
+        findings = form.write(replace(table, classes=names), tmp_path / f"out {lost}")
+        assert codes(findings).get("loss_class_order", 0) == lost
+        assert form.read(tmp_path / f"out {lost}")[0].classes == ["ant", "bee", "cat"]
 
 
 # --- images ---------------------------------------------------------------------------------------------------------------

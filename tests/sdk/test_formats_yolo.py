@@ -10,6 +10,7 @@ import pytest
 from retinue_sdk import formats
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats import yolo_detect
+from retinue_sdk.formats.yolo_layout import label_of
 from tests.sdk.drawn import box_table, draw, yolo
 
 GOOD = "0 0.5 0.5 0.25 0.5\n"
@@ -50,7 +51,7 @@ def test_boxes_become_pixels_with_their_line(tmp_path):
         ("1.5 0.5 0.5 0.2 0.2", "class_not_an_integer"),
         ("2 0.5 0.5 0.2 0.2", "class_out_of_range"),
         ("-1 0.5 0.5 0.2 0.2", "class_out_of_range"),
-        ("0 32 24 10 10", "coordinate_out_of_range"),
+        ("0 32 24 10 10", "coordinate_in_pixels"),
         ("0 1.02 0.5 0.2 0.2", "coordinate_out_of_range"),
         ("0 -0.02 0.5 0.2 0.2", "coordinate_out_of_range"),
         ("0 0.5 0.5 -0.2 0.2", "box_negative_size"),
@@ -132,7 +133,7 @@ def test_images_of_one_stem_share_a_label_and_are_reported(tmp_path):
 def layout(root, images, config):
     for number, key in enumerate(images):
         draw(root / key, shade=number)
-        label = root / yolo_detect.label_of(key)
+        label = root / label_of(key)
         label.parent.mkdir(parents=True, exist_ok=True)
         label.write_text(GOOD)
     if config is not None:
@@ -293,7 +294,8 @@ def test_a_yaml_that_can_be_lived_with_is_reported(tmp_path, monkeypatch, extra,
 @pytest.mark.parametrize(
     ("names", "classes", "found"),
     [
-        ("[no, on, 1:30, 007, null]", ["no", "on", "1:30", "007", "null"], {}),
+        ("[no, on, 1:30, 007, null]", ["no", "on", "1:30", "007", "null"], {"class_name_ambiguous": 5}),
+        ("['no', \"on\", '1:30', '007', 'null']", ["no", "on", "1:30", "007", "null"], {}),
         ("[cat, Cat]", ["cat", "Cat"], {"class_name_similar": 1}),
         ("[cat, cat]", ["cat", "cat #1"], {"class_name_duplicate": 1}),
         ("[cat, '']", ["cat", ""], {"class_name_invalid": 1}),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retinue_sdk import dataset, store
+from retinue_sdk import dataset, store, store_gc
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats import image_folder, yolo_detect
 from retinue_sdk.table import make_table
@@ -52,6 +52,19 @@ def test_a_version_read_again_is_the_same(tmp_path):
     assert again.annotations.equals(table.annotations)
     assert again.images.drop(columns=["blob", "path"]).equals(table.images.drop(columns=["blob", "path"]))
     assert [p.read_bytes() for p in again.files] == [p.read_bytes() for p in table.files]
+
+
+def test_a_version_of_images_that_are_in_the_store_already(tmp_path):
+    table = box_table(tmp_path / "source")
+    made = store.publish(table, tmp_path / "store")
+    stored = store.load_version(dataset.manifest(tmp_path / "store", made.digest)).with_images(path="")
+    assert store.publish(stored, tmp_path / "store").digest == made.digest
+    fewer = store.publish(stored.select([0, 2]), tmp_path / "store")
+    assert fewer.created
+    assert fewer.size_bytes == sum(table.files[row].stat().st_size for row in (0, 2))
+    with pytest.raises(DataError) as caught:
+        store.publish(stored.with_images(blob="0" * 64), tmp_path / "store")
+    assert caught.value.problem.code == "blob_missing"
 
 
 def test_the_same_content_is_stored_once_whatever_its_order(tmp_path):
@@ -174,11 +187,11 @@ def test_a_killed_publisher_leaves_nothing_visible_and_is_swept(tmp_path, stop):
         assert process.stdout.readline() == "here\n"
         staging = tmp_path / "store" / "staging"
         assert len(list(staging.iterdir())) == 1
-        assert store.sweep(tmp_path / "store") == 0  # it lives
+        assert store_gc.sweep(tmp_path / "store") == 0  # it lives
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert list((tmp_path / "store" / "versions").iterdir()) == []
-    assert store.sweep(tmp_path / "store") == 1
+    assert store_gc.sweep(tmp_path / "store") == 1
     made = store.publish(box_table(tmp_path / "source"), tmp_path / "store")
     assert made.created
     assert len(store.load_version(dataset.manifest(tmp_path / "store", made.digest))) == 3

@@ -1,20 +1,41 @@
-"""A dataset as an object: its newest version and what was found in it."""
+"""A dataset as an object: its versions, what was found in it, and what can be done with it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from retinue import html
+from retinue.exports import Loss, export, losses
+from retinue.listing import Listing
 from retinue.session import Session
+from retinue.upload import send
+from retinue.versions import Diff, Version
 from retinue_sdk import api
 from retinue_sdk.errors import ConflictError, from_problem
 
+Progress = Callable[[int, int], None]
+
+
+def silent(_done: int, _size: int) -> None:
+    """Show no progress."""
+
 
 class Dataset:
-    """A dataset and its newest version."""
+    """A dataset and its versions."""
 
-    HEAD: ClassVar = ("dataset", "status", "format", "images", "annotations", "classes", "splits", "version")
+    HEAD: ClassVar[tuple[str, ...]] = (
+        "dataset",
+        "status",
+        "format",
+        "images",
+        "annotations",
+        "classes",
+        "splits",
+        "version",
+    )
 
     def __init__(self, session: Session, answer: dict[str, Any]) -> None:
         self.session = session
@@ -25,16 +46,82 @@ class Dataset:
     @property
     def row(self) -> tuple[object, ...]:
         """One line of a table."""
+        state: str = self.data.status
+        if self.data.status == api.DatasetStatus.IMPORTING:
+            state = f"{state}: {self.data.stage} {self.data.progress:.0%}"
+        if self.data.problem:
+            state = f"{state}: {self.data.problem['message']}"
         if not self.data.versions:
-            state = f"{self.data.status}: {self.data.stage} {self.data.progress:.0%}"
-            return (self.name, self.data.problem["message"] if self.data.problem else state, "", "", "", "", "", "")
+            return (self.name, state, "", "", "", "", "", "")
         v = self.data.versions[0]
         splits = ", ".join(f"{name} {count}" for name, count in v.splits.items())
-        return (self.name, self.data.status, v.format, v.images, v.annotations, len(v.classes), splits, v.number)
+        return (self.name, state, v.format, v.images, v.annotations, len(v.classes), splits, v.number)
+
+    @property
+    def versions(self) -> Listing[Version]:
+        """Its versions, newest first."""
+        return Listing([Version(data) for data in self.data.versions], Version.HEAD, "No version yet.")
+
+    def diff(self, a: int, b: int | None = None, limit: int = 100) -> Diff:
+        """What is other in version `b`, the newest by default, than in version `a`; `limit` images of each kind."""
+        last = self.data.versions[0].number if b is None and self.data.versions else b
+        return Diff(self.session.get(f"/datasets/{self.id}/versions/{a}/diff/{last}", limit=limit))
+
+    def add(
+        self,
+        path: str | Path,
+        classes: Mapping[str, str | None] | None = None,
+        conflict: str = "skip",
+        progress: Progress = silent,
+        **options: Any,
+    ) -> Dataset:
+        """Add an archive or an image; returns when there is a new version.
+
+        `classes` maps incoming names to existing ones, or to None to leave a class out. `conflict` says what to do with an
+        image whose key is taken: skip, keep_both or replace. Options are `split` (of images that bring none), `format`,
+        `seed`, `note`, and `parent`, the version to add to when it is not the newest.
+
+        Raises
+        ------
+        RetinueError
+            What is wrong with the file; `nothing_to_add` when all of it is there already.
+        """
+        upload_id = send(self.session, str(self.data.project_id), Path(path).expanduser(), progress)
+        body = {"upload_id": upload_id, "classes": dict(classes or {}), "conflict": conflict, **options}
+        self.data = api.Dataset.model_validate(self.session.client.post(f"/datasets/{self.id}/versions", body))
+        return self.wait()
+
+    def losses(self, form: str, version: int | None = None) -> Listing[Loss]:
+        """What a version, the newest by default, would lose in the format of this name."""
+        return losses(self.session, self._path(version), form)
+
+    def export(self, form: str, path: str | Path | None = None, version: int | None = None) -> Path:
+        """Save a version, the newest by default, as a zip in the format of this name; `losses` says what it lacks."""
+        return export(self.session, self._path(version), form, Path(path or f"{self.name}-{form}.zip").expanduser())
+
+    def _path(self, version: int | None) -> str:
+        if version is None and not self.data.versions:
+            raise ConflictError(
+                f"{self.name} has no version yet.", code="dataset_not_ready", hint="Wait for its import."
+            )
+        return f"/datasets/{self.id}/versions/{version or self.data.versions[0].number}"
+
+    def restore(self, version: int | None = None, *, note: str | None = None, name: str | None = None) -> Dataset:
+        """Make an old version the newest again; without a version, take the dataset out of the trash."""
+        if version is None:
+            self.session.client.post(f"/datasets/{self.id}/restore", {"name": name})
+        else:
+            self.session.client.post(f"/datasets/{self.id}/versions/{version}/restore", {"note": note})
+        return self.refresh()
+
+    def delete(self, *, purge: bool = False) -> None:
+        """Move it to the trash; with `purge` it is gone at once and for good."""
+        self.session.client.json("DELETE", f"/datasets/{self.id}", params={"purge": purge})
 
     def refresh(self) -> Dataset:
         """Ask the platform again."""
         self.data = api.Dataset.model_validate(self.session.get(f"/datasets/{self.id}"))
+        self.name = self.data.name
         return self
 
     def wait(self, timeout: float = 3600) -> Dataset:
@@ -62,3 +149,25 @@ class Dataset:
         ]
         head = ("severity", "count", "what was found", "where", "what to do")
         return html.table(self.HEAD, [self.row]) + (html.table(head, findings) if findings else "")
+
+
+class TrashedDataset(Dataset):
+    """A dataset in the trash: `restore()` takes it out, `delete(purge=True)` ends it."""
+
+    HEAD: ClassVar = ("dataset", "deleted by", "deleted", "gone after", "id")
+
+    def __init__(self, session: Session, answer: dict[str, Any]) -> None:
+        super().__init__(session, answer)
+        self.trashed = api.TrashedDataset.model_validate(answer)
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """One line of a table."""
+        data = self.trashed
+        return (
+            data.name,
+            data.trashed_by,
+            f"{data.trashed_at:%Y-%m-%d %H:%M}",
+            f"{data.expires_at:%Y-%m-%d %H:%M}",
+            data.id,
+        )

@@ -121,16 +121,11 @@ class Artifact:
         What is a folder comes as tar and is unpacked.
         """
         target = Path(folder) / Path(self.data.path).name
-        part = target.with_name(target.name + ".part")
-        with (
-            self.job.session.client.stream("GET", f"/jobs/{self.job.id}/artifacts/{self.data.path}") as answer,
-            part.open("wb") as file,
-        ):
-            for piece in answer.iter_bytes():
-                file.write(piece)
-        if answer.headers.get("Content-Type") != "application/x-tar":
-            return part.replace(target)
-        with tarfile.open(part) as archive:
+        packed = target.with_name(target.name + ".download")
+        headers = self.job.session.client.save(f"/jobs/{self.job.id}/artifacts/{self.data.path}", packed)
+        if headers.get("Content-Type") != "application/x-tar":
+            return packed.replace(target)
+        with tarfile.open(packed) as archive:
             archive.extractall(folder, filter="data")
-        part.unlink()
+        packed.unlink()
         return target

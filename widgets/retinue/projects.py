@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from retinue import html
-from retinue.datasets import Dataset
+from retinue.datasets import Dataset, Progress, TrashedDataset, silent
 from retinue.jobs import Job
 from retinue.listing import Listing
 from retinue.models import Model, models
@@ -16,11 +15,7 @@ from retinue.upload import send
 from retinue_sdk import api
 from retinue_sdk.errors import NotFoundError
 
-Progress = Callable[[int, int], None]
-
-
-def _silent(_done: int, _size: int) -> None:
-    """Show no progress."""
+D = TypeVar("D", bound=Dataset)
 
 
 class Project:
@@ -48,17 +43,27 @@ class Project:
         NotFoundError
             With the names there are.
         """
-        datasets = self.datasets()
-        for dataset in datasets:
-            if name.casefold() in (dataset.id, dataset.name.casefold()):
-                return dataset
-        names = ", ".join(d.name for d in datasets) or "none yet"
-        raise NotFoundError(
-            f"There is no dataset {name!r} in {self.name}.", code="dataset_unknown", hint=f"There are: {names}."
-        )
+        return _named(self.datasets(), name, f"dataset {name!r} in {self.name}")
 
-    def upload(self, path: str | Path, name: str | None = None, progress: Progress = _silent) -> Dataset:
-        """Upload an archive and make a dataset of it; returns when it is ready.
+    def trash(self) -> Listing[TrashedDataset]:
+        """The project's deleted datasets that can still be restored."""
+        found = [TrashedDataset(self.session, d) for d in self.session.get(f"/projects/{self.id}/trash")]
+        return Listing(found, TrashedDataset.HEAD, "The trash is empty.")
+
+    def trashed(self, name: str) -> TrashedDataset:
+        """The dataset of this name or id in the trash; the one deleted last, when there are several.
+
+        Raises
+        ------
+        NotFoundError
+            With the names there are.
+        """
+        return _named(self.trash(), name, f"dataset {name!r} in the trash of {self.name}")
+
+    def upload(
+        self, path: str | Path, name: str | None = None, progress: Progress = silent, form: str | None = None
+    ) -> Dataset:
+        """Upload an archive and make a dataset of it; returns when it is ready. `form` is its format when not recognised.
 
         Raises
         ------
@@ -67,7 +72,11 @@ class Project:
         """
         path = Path(path).expanduser()
         upload_id = send(self.session, self.id, path, progress)
-        body = {"name": name or path.stem, "upload_id": upload_id}
+        body = {
+            "name": name or path.name.removesuffix(path.suffix).removesuffix(".tar"),
+            "upload_id": upload_id,
+            "format": form,
+        }
         answer = self.session.client.post(f"/projects/{self.id}/datasets", body)
         return Dataset(self.session, answer).wait()
 
@@ -117,6 +126,14 @@ class Project:
         return html.table(Dataset.HEAD, [d.row for d in self.datasets()], self.name, "No datasets yet.") + html.table(
             Job.HEAD, [j.row for j in self.jobs()], empty="No jobs yet."
         )
+
+
+def _named(datasets: Listing[D], name: str, what: str) -> D:
+    for dataset in datasets:
+        if name.casefold() in (dataset.id, dataset.name.casefold()):
+            return dataset
+    names = ", ".join(d.name for d in datasets) or "none yet"
+    raise NotFoundError(f"There is no {what}.", code="dataset_unknown", hint=f"There are: {names}.")
 
 
 def projects(session: Session) -> Listing[Project]:

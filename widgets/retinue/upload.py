@@ -30,7 +30,7 @@ def send(session: Session, project_id: str, path: Path, progress: Callable[[int,
             "There is no file to upload here, or it is empty.",
             code="upload_no_file",
             where=str(path),
-            hint="Give the path of a zip archive of images and labels.",
+            hint="Give the path of an archive of images and labels: zip, tar, tar.gz or tar.zst.",
         )
     size = path.stat().st_size
     body = {"filename": path.name, "size": size}

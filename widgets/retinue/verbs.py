@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from retinue.datasets import Dataset, Progress
+from retinue.exports import formats
 from retinue.jobs import Job
 from retinue.models import Model, models
 from retinue.projects import Project, create_project, projects
 from retinue.session import Session
-from retinue_sdk.errors import BadRequestError
-
-Progress = Callable[[int, int], None]
+from retinue_sdk.errors import BadRequestError, NotFoundError
 
 
 class Parser(argparse.ArgumentParser):
@@ -127,8 +127,51 @@ def _use(c: Context, a: argparse.Namespace) -> Project:
     return Project(c.session, c.session.use(a.name))
 
 
+def parse_classes(pairs: Sequence[str]) -> dict[str, str | None]:
+    """The mapping of `incoming=existing` pairs; `incoming=` leaves a class out."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise BadRequestError(
+                f"{pair!r} is not incoming=existing.",
+                code="classes_unreadable",
+                hint="For example: --classes cats=cat, or --classes cats= to leave the class out.",
+                where=pair,
+            )
+    return {name: goal or None for name, _, goal in (pair.rpartition("=") for pair in pairs)}
+
+
+def _add(c: Context, a: argparse.Namespace) -> Dataset:
+    options = {"split": a.split, "note": a.note}
+    dataset = c.project.dataset(a.name)
+    return dataset.add(Path(a.file), parse_classes(a.classes), a.conflict, c.progress, **options)
+
+
+def _restore(c: Context, a: argparse.Namespace) -> Dataset:
+    return c.project.trashed(a.name).restore() if a.version is None else c.project.dataset(a.name).restore(a.version)
+
+
+def _delete(c: Context, a: argparse.Namespace) -> str:
+    try:
+        dataset = c.project.dataset(a.name)
+    except NotFoundError:
+        if not a.purge:
+            raise
+        dataset = c.project.trashed(a.name)
+    dataset.delete(purge=a.purge)
+    return f"{dataset.name} is gone." if a.purge else f"{dataset.name} is in the trash; `restore` takes it out."
+
+
+_ADD: dict[str, dict[str, Any]] = {
+    "classes": {"action": "append", "default": [], "metavar": "INCOMING=EXISTING", "help": "map a class; nothing behind = leaves it out; repeat for more"},
+    "conflict": {"choices": ["skip", "keep_both", "replace"], "default": "skip", "help": "about images whose key is taken"},
+    "split": {"choices": ["train", "val", "test"], "help": "of images that bring none; drawn 80/20 by default"},
+    "note": {"default": "", "help": "kept with the version"},
+}  # fmt: skip
 _TASK = {"task": {"help": "for this task"}}
 _FIND = {"find": {"help": "only those with this in their name", "default": ""}}
+_VERSION = {"version": {"type": int, "help": "the version; the newest by default"}}
+_TO = {"to": {"metavar": "FILE", "help": "the file to write"}}
+_FORMAT = {"format": {"help": "its format, one of `formats`; recognised by default"}}
 _EPOCH = {"epoch": {"action": "store_true", "help": "after this epoch, keeping its results"}}
 VERBS = (
     Verb("projects", "list your projects", lambda c, _: projects(c.session)),
@@ -136,7 +179,16 @@ VERBS = (
     Verb("use", "choose the project that the other verbs mean", _use, ("name",)),
     Verb("datasets", "list the project's datasets", lambda c, _: c.project.datasets()),
     Verb("dataset", "show a dataset and what was found in it", lambda c, a: c.project.dataset(a.name), ("name",)),
-    Verb("upload", "upload an archive as a dataset", lambda c, a: c.project.upload(Path(a.file), a.name, c.progress), ("file",), {"name": {"help": "the dataset's name"}}),
+    Verb("upload", "upload an archive as a dataset", lambda c, a: c.project.upload(Path(a.file), a.name, c.progress, a.format), ("file",), {"name": {"help": "the dataset's name"}} | _FORMAT),
+    Verb("add", "add an archive or an image to a dataset, as a new version", _add, ("name", "file"), _ADD),
+    Verb("formats", "list the dataset formats", lambda c, _: formats(c.session)),
+    Verb("losses", "show what a dataset would lose in a format", lambda c, a: c.project.dataset(a.name).losses(a.format, a.version), ("name", "format"), _VERSION),
+    Verb("export", "save a dataset as a zip in a format", lambda c, a: c.project.dataset(a.name).export(a.format, a.to, a.version), ("name", "format"), _VERSION | _TO),
+    Verb("versions", "list the versions of a dataset", lambda c, a: c.project.dataset(a.name).versions, ("name",)),
+    Verb("diff", "show what is other in version B of a dataset than in version A", lambda c, a: c.project.dataset(a.name).diff(a.a, a.b), ("name", "a", "b")),
+    Verb("restore", "take a dataset out of the trash, or make an old version of it the newest", _restore, ("name",), {"version": {"type": int, "help": "the version"}}),
+    Verb("delete", "move a dataset to the trash", _delete, ("name",), {"purge": {"action": "store_true", "help": "end it at once and for good"}}),
+    Verb("trash", "list the project's deleted datasets", lambda c, _: c.project.trash()),
     Verb("models", "list the models of all trainers", lambda c, a: models(c.session, a.task, a.find), (), _TASK | _FIND),
     Verb("parameters", "show the parameters of a model", lambda c, a: _model(c.session, a.model).parameters(a.task), ("model",), _TASK),
     Verb("train", "start a training", lambda c, a: train(c.session, a)),

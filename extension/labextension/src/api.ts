@@ -9,6 +9,8 @@ import type {
   Catalogue,
   Dataset,
   DatasetCreate,
+  DatasetFormat,
+  Finding,
   Job,
   JobCancel,
   JobCreate,
@@ -65,6 +67,24 @@ export class Api {
 
   async deleteDataset(id: string): Promise<void> {
     await this._request(`datasets/${id}`, { method: 'DELETE' });
+  }
+
+  formats(): Promise<DatasetFormat[]> {
+    return this._json('formats');
+  }
+
+  /** What a version would lose in a format. */
+  losses(datasetId: string, version: number, format: string): Promise<Finding[]> {
+    return this._json(
+      `datasets/${datasetId}/versions/${version}/losses?format=${encodeURIComponent(format)}`
+    );
+  }
+
+  /** Address of a version in a format, for the browser's own download. */
+  archiveUrl(datasetId: string, version: number, format: string): string {
+    return this._url(
+      `datasets/${datasetId}/versions/${version}/archive?format=${encodeURIComponent(format)}`
+    );
   }
 
   createUpload(projectId: string, filename: string, size: number): Promise<Upload> {

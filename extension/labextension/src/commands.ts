@@ -2,7 +2,9 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
 import { InputDialog, MainAreaWidget } from '@jupyterlab/apputils';
+import type { Widget } from '@lumino/widgets';
 
+import { DatasetPage } from './dataset';
 import { confirmCancel, JobPage } from './job';
 import { LaunchForm } from './launch';
 import type { ILaunchArgs } from './launch';
@@ -15,6 +17,7 @@ import type { IUi } from './ui';
 export interface IPlaces {
   app: JupyterFrontEnd;
   panel: Panel;
+  datasets: WidgetTracker<MainAreaWidget<DatasetPage>>;
   jobs: WidgetTracker<MainAreaWidget<JobPage>>;
   launches: WidgetTracker<MainAreaWidget<LaunchForm>>;
 }
@@ -32,6 +35,7 @@ export function addCommands(ui: IUi, places: IPlaces, palette: ICommandPalette |
   add(CommandIDs.uploadDataset, trans.__('Upload a dataset…'), () => chooseFile(places));
   add(CommandIDs.launch, trans.__('New training…'), args => openLaunch(ui, places, args as ILaunchArgs));
   add(CommandIDs.createProject, trans.__('New project…'), ({ name }) => createProject(ui, name as string | undefined)); // prettier-ignore
+  add(CommandIDs.openDataset, trans.__('Open a dataset'), ({ datasetId }) => openDataset(ui, places, datasetId as string), false); // prettier-ignore
   add(CommandIDs.openJob, trans.__('Open a job'), ({ jobId }) => openJob(ui, places, jobId as string), false);
   add(CommandIDs.cancelJob, trans.__('Cancel a job'), args => cancelJob(ui, args), false);
 }
@@ -74,22 +78,42 @@ async function openLaunch(ui: IUi, { app, launches }: IPlaces, args: ILaunchArgs
   app.shell.activateById(widget.id);
 }
 
-async function openJob(ui: IUi, { app, jobs }: IPlaces, jobId: string): Promise<MainAreaWidget<JobPage>> {
-  const id = `retinue-job-${jobId}`;
-  let widget = jobs.find(other => other.id === id);
+async function openDataset(
+  ui: IUi,
+  { app, datasets }: IPlaces,
+  datasetId: string
+): Promise<MainAreaWidget<DatasetPage>> {
+  if (!ui.model.loaded) {
+    await ui.model.refresh();
+  }
+  return openPage(app, datasets, `retinue-dataset-${datasetId}`, () => new DatasetPage(ui, datasetId));
+}
+
+function openJob(ui: IUi, { app, jobs }: IPlaces, jobId: string): Promise<MainAreaWidget<JobPage>> {
+  return openPage(app, jobs, `retinue-job-${jobId}`, () => new JobPage(ui, jobId));
+}
+
+/** Shows the one page with this id, and makes it when there is none; its title follows its content's. */
+async function openPage<T extends Widget>(
+  app: JupyterFrontEnd,
+  pages: WidgetTracker<MainAreaWidget<T>>,
+  id: string,
+  make: () => T
+): Promise<MainAreaWidget<T>> {
+  let widget = pages.find(other => other.id === id);
   if (!widget) {
-    const content = new JobPage(ui, jobId);
-    widget = new MainAreaWidget({ content });
-    widget.toolbar.hide(); // it is empty
-    widget.id = id;
+    const content = make();
+    const page = (widget = new MainAreaWidget({ content }));
+    page.toolbar.hide(); // it is empty
+    page.id = id;
     content.title.changed.connect(() => {
-      (widget as MainAreaWidget).title.label = content.title.label;
+      page.title.label = content.title.label;
     });
-    widget.title.label = content.title.label;
-    widget.title.icon = retinueIcon;
-    widget.title.closable = true;
-    app.shell.add(widget, 'main');
-    await jobs.add(widget);
+    page.title.label = content.title.label;
+    page.title.icon = retinueIcon;
+    page.title.closable = true;
+    app.shell.add(page, 'main');
+    await pages.add(page);
   }
   app.shell.activateById(id);
   return widget;

@@ -1,6 +1,7 @@
 /** Datasets of the project: what is in them, what was found wrong, and the way in for new ones. */
 import React from 'react';
 
+import { useFormats } from './export';
 import type { Dataset, DatasetVersion, Finding, Problem } from './schema';
 import { CommandIDs } from './tokens';
 import type { IUi } from './ui';
@@ -33,9 +34,13 @@ function DatasetItem({ dataset, commands, model, trans }: IUi & { dataset: Datas
   return (
     <li className="retinue-Item" data-dataset={dataset.id}>
       <div className="retinue-Item-head">
-        <span className="retinue-Item-name" title={dataset.name}>
+        <button
+          className="retinue-Item-name retinue-Item-title"
+          title={trans.__('Open %1', dataset.name)}
+          onClick={() => void commands.execute(CommandIDs.openDataset, { datasetId: dataset.id })}
+        >
           {dataset.name}
-        </span>
+        </button>
         {dataset.status !== 'ready' && <StatusBadge status={dataset.status} trans={trans} />}
         {version && model.canWrite && (
           <button
@@ -67,7 +72,7 @@ function DatasetItem({ dataset, commands, model, trans }: IUi & { dataset: Datas
 
 type Trans = IUi['trans'];
 
-function Facts({ version, trans }: { version: DatasetVersion; trans: Trans }): JSX.Element {
+export function Facts({ version, trans }: { version: DatasetVersion; trans: Trans }): JSX.Element {
   const number = (n: number) => n.toLocaleString();
   const splits = Object.entries(version.splits).map(([name, count]) => `${name} ${number(count)}`);
   return (
@@ -85,7 +90,7 @@ function Facts({ version, trans }: { version: DatasetVersion; trans: Trans }): J
   );
 }
 
-function Findings({ findings, trans }: { findings: Finding[]; trans: Trans }): JSX.Element | null {
+export function Findings({ findings, trans }: { findings: Finding[]; trans: Trans }): JSX.Element | null {
   if (!findings.length) {
     return null;
   }
@@ -133,10 +138,14 @@ function UploadItem({ upload, model, trans }: IUi & { upload: UploadModel }): JS
   );
 }
 
-function DropZone({ model, trans }: IUi): JSX.Element {
+function DropZone(ui: IUi): JSX.Element {
+  const { model, trans } = ui;
+  const formats = useFormats(ui);
+  const [format, setFormat] = React.useState('');
   const [over, setOver] = React.useState(false);
   const input = React.useRef<HTMLInputElement>(null);
-  const send = (files: FileList | null) => Array.from(files ?? []).forEach(file => void model.upload(file));
+  const send = (files: FileList | null) =>
+    Array.from(files ?? []).forEach(file => void model.upload(file, format || null));
   const drag = (event: React.DragEvent, inside: boolean) => {
     event.preventDefault();
     event.stopPropagation();
@@ -156,14 +165,26 @@ function DropZone({ model, trans }: IUi): JSX.Element {
     >
       <p>
         {model.datasets.length
-          ? trans.__('Drop a zip to add a dataset.')
-          : trans.__('Drop a zip of images here to make the first dataset.')}
+          ? trans.__('Drop an archive to add a dataset.')
+          : trans.__(
+              'Drop an archive of images here to make the first dataset: zip, tar, tar.gz or tar.zst.'
+            )}
       </p>
-      <p className="retinue-Drop-formats">{trans.__('A folder per class, YOLO or Pascal VOC.')}</p>
+      <label className="retinue-Drop-formats">
+        {trans.__('Format')}{' '}
+        <select className="jp-mod-styled" value={format} onChange={event => setFormat(event.target.value)}>
+          <option value="">{trans.__('Recognise it')}</option>
+          {formats.map(({ name, title }) => (
+            <option key={name} value={name}>
+              {title}
+            </option>
+          ))}
+        </select>
+      </label>
       <input
         ref={input}
         type="file"
-        accept=".zip,application/zip"
+        accept=".zip,.tar,.tgz,.gz,.zst,image/*"
         hidden
         data-retinue="upload"
         onChange={event => {

@@ -9,6 +9,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { Api } from './api';
 import { addCommands } from './commands';
+import type { DatasetPage } from './dataset';
 import type { JobPage } from './job';
 import type { LaunchForm } from './launch';
 import { jobRendererFactory } from './mime';
@@ -50,9 +51,15 @@ const plugin: JupyterFrontEndPlugin<void> = {
     app.shell.add(panel, 'left', { rank: PANEL_RANK, type: 'Retinue' });
     restorer?.add(panel, panel.id);
 
+    const datasets = new WidgetTracker<MainAreaWidget<DatasetPage>>({ namespace: 'retinue-dataset' });
     const jobs = new WidgetTracker<MainAreaWidget<JobPage>>({ namespace: 'retinue-job' });
     const launches = new WidgetTracker<MainAreaWidget<LaunchForm>>({ namespace: 'retinue-launch' });
-    addCommands(ui, { app, panel, jobs, launches }, palette);
+    addCommands(ui, { app, panel, datasets, jobs, launches }, palette);
+    void restorer?.restore(datasets, {
+      command: CommandIDs.openDataset,
+      args: widget => ({ datasetId: widget.content.datasetId }),
+      name: widget => widget.content.datasetId
+    });
     void restorer?.restore(jobs, {
       command: CommandIDs.openJob,
       args: widget => ({ jobId: widget.content.jobId }),

@@ -79,12 +79,12 @@ export class RetinueModel {
   }
 
   /** Sends a file and, once it is complete, has a dataset made of it. */
-  async upload(file: File): Promise<void> {
+  async upload(file: File, format: string | null = null): Promise<void> {
     const project = this.project;
     if (!project) {
       return;
     }
-    const upload = new UploadModel(project.id, file, this.api, toProblem);
+    const upload = new UploadModel(project.id, file, this.api, toProblem, format);
     this.uploads = [...this.uploads, upload];
     upload.changed.connect(() => this._changed.emit());
     await this.resume(upload);
@@ -94,9 +94,9 @@ export class RetinueModel {
     if (!(await upload.run())) {
       return;
     }
-    const name = upload.file.name.replace(/\.(zip|tar|tgz|tar\.gz)$/i, '');
+    const name = upload.file.name.replace(/\.(zip|tar|tgz|tar\.gz|tar\.zst)$/i, '');
     const made = await this._try(async () => {
-      const body = { name, upload_id: upload.id as string };
+      const body = { name, upload_id: upload.id as string, format: upload.format };
       this._putDataset(await this.api.createDataset(upload.projectId, body));
     });
     if (made) {

@@ -100,6 +100,18 @@ export interface components {
       seed: number;
     };
     /**
+     * DatasetFormat
+     * @description A format that is installed; `writes` when datasets can be exported to it.
+     */
+    DatasetFormat: {
+      /** Name */
+      name: string;
+      /** Title */
+      title: string;
+      /** Writes */
+      writes: boolean;
+    };
+    /**
      * DatasetStatus
      * @description Life of an import.
      * @enum {string}
@@ -272,11 +284,8 @@ export interface components {
        * @default null
        */
       dataset_version: number | null;
-      /**
-       * Parameters
-       * @default {}
-       */
-      parameters: {
+      /** Parameters */
+      parameters?: {
         [key: string]: unknown;
       };
       /**
@@ -302,6 +311,7 @@ export interface components {
     };
     /**
      * Kind
+     * @description What a job does.
      * @enum {string}
      */
     Kind: 'train' | 'evaluate' | 'predict' | 'export';
@@ -396,7 +406,10 @@ export interface components {
        */
       request_id: string | null;
     };
-    /** ProgressEvent */
+    /**
+     * ProgressEvent
+     * @description How far the training is; `eta_seconds` is the training's own estimate.
+     */
     ProgressEvent: {
       /** Seq */
       seq: number;
@@ -479,7 +492,10 @@ export interface components {
       | 'data_error'
       | 'nan_loss'
       | 'lost';
-    /** Resources */
+    /**
+     * Resources
+     * @description What a job may use. `grace_seconds` lie between SIGTERM and SIGKILL.
+     */
     Resources: {
       /**
        * Gpus
@@ -560,6 +576,7 @@ export interface components {
     Target: 'finished' | 'stopped_after_epoch' | 'cancelled';
     /**
      * Task
+     * @description What a model is trained to do.
      * @enum {string}
      */
     Task: 'classify' | 'multilabel' | 'regress' | 'detect' | 'segment' | 'semantic' | 'pose' | 'obb';
@@ -631,6 +648,7 @@ export type Artifact = components['schemas']['Artifact'];
 export type Catalogue = components['schemas']['Catalogue'];
 export type Dataset = components['schemas']['Dataset'];
 export type DatasetCreate = components['schemas']['DatasetCreate'];
+export type DatasetFormat = components['schemas']['DatasetFormat'];
 export type DatasetStatus = components['schemas']['DatasetStatus'];
 export type DatasetVersion = components['schemas']['DatasetVersion'];
 export type Finding = components['schemas']['Finding'];

@@ -12,6 +12,7 @@ export const CommandIDs = {
   createProject: 'retinue:create-project',
   uploadDataset: 'retinue:upload-dataset',
   launch: 'retinue:launch',
+  openDataset: 'retinue:open-dataset',
   openJob: 'retinue:open-job',
   cancelJob: 'retinue:cancel-job',
   refresh: 'retinue:refresh'
@@ -44,6 +45,9 @@ export const COMMAND_ARGS: Record<string, ReadonlyJSONObject> = {
     framework: { type: 'string' },
     model: { type: 'string' }
   }),
+  [CommandIDs.openDataset]: objectSchema({ datasetId: { ...id, description: 'Dataset to show' } }, [
+    'datasetId'
+  ]),
   [CommandIDs.openJob]: objectSchema({ jobId: { ...id, description: 'Job to show' } }, ['jobId']),
   [CommandIDs.cancelJob]: objectSchema(
     {

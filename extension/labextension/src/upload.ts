@@ -37,6 +37,8 @@ export class UploadModel {
     readonly file: File,
     private readonly _api: IUploadApi,
     private readonly _toProblem: (error: unknown) => Problem,
+    /** What it is to be read as; recognised when null. */
+    readonly format: string | null = null,
     private readonly _firstWaitMs = 500
   ) {}
 

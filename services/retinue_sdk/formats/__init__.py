@@ -1,18 +1,21 @@
 """Dataset formats: one file of pure functions each, found through the entry point group `retinue.formats`.
 
-A format is a module with NAME, TITLE, `read(path) -> (table, problems)`, `write(table, path) -> losses` and
-`sniff(path) -> confidence between 0 and 1`. A package outside this tree adds one by naming it in that group.
+A format is a module with NAME, TITLE, `read(path) -> (table, problems)`, `write(table, path) -> losses` (unless it is
+import only) and `sniff(path) -> confidence between 0 and 1`. A package outside this tree adds one by naming it in that group.
 """
 
 from __future__ import annotations
 
 import logging
 from importlib.metadata import entry_points
+from inspect import getdoc
 from pathlib import Path
 from typing import Protocol, cast
 
 from retinue_sdk.api import Finding
 from retinue_sdk.errors import DataError
+from retinue_sdk.formats import files
+from retinue_sdk.formats.files import Place
 from retinue_sdk.table import AnnotationTable
 
 GROUP = "retinue.formats"
@@ -30,12 +33,12 @@ class Format(Protocol):
         """Read the dataset in this folder, with all there is to say about it."""
         ...
 
-    def write(self, table: AnnotationTable, path: Path) -> list[Finding]:
-        """Write the dataset into this folder; the answer is what the format cannot hold."""
+    def write(self, table: AnnotationTable, path: Path, place: Place = ...) -> list[Finding]:
+        """Write the dataset into this folder, images by `place`; the answer is what the format cannot hold."""
         ...
 
     def sniff(self, path: Path) -> float:
-        """How likely the folder is of this format: 0 to 1."""
+        """How likely the folder is of this format: 0 to 1. A format's own docstring says what it is recognised by."""
         ...
 
 
@@ -61,10 +64,20 @@ def get(name: str) -> Format:
     return formats[name]
 
 
+def writer(name: str) -> Format:
+    """The format of this name, which can be exported to."""
+    form = get(name)
+    if not hasattr(form, "write"):
+        names = ", ".join(n for n, f in all_formats().items() if hasattr(f, "write"))
+        raise DataError(f"{form.TITLE} can be imported only.", code="format_import_only", hint=f"Export to {names}.")
+    return form
+
+
 def detect(path: Path) -> tuple[str, dict[str, float]]:
     """The most likely format of a folder, and how confident each format is."""
     formats = all_formats()
-    confidence = {name: form.sniff(path) for name, form in formats.items()}
+    with files.listed_once():
+        confidence = {name: form.sniff(path) for name, form in formats.items()}
     best = max(confidence, key=lambda name: confidence[name], default="")
     if not best or confidence[best] < LOWEST_CONFIDENCE:
         titles = ", ".join(form.TITLE for form in formats.values())
@@ -72,6 +85,15 @@ def detect(path: Path) -> tuple[str, dict[str, float]]:
             "The format of the dataset is not recognised.", code="format_unknown", hint=f"Known formats: {titles}."
         )
     return best, confidence
+
+
+def why(name: str, confidence: dict[str, float]) -> str:
+    """Why a folder is taken for this format, and what else it might be, in words: for whoever may overrule it."""
+    formats = all_formats()
+    signs = " ".join((getdoc(formats[name].sniff) or "").split())
+    others = sorted((c, n) for n, c in confidence.items() if n != name and c >= LOWEST_CONFIDENCE)
+    rest = "".join(f" It may also be {formats[n].TITLE} ({c:.0%})." for c, n in reversed(others))
+    return f"{formats[name].TITLE} ({confidence[name]:.0%}), which is recognised by: {signs}{rest}"
 
 
 def read(path: Path, name: str | None = None) -> tuple[str, AnnotationTable, list[Finding]]:

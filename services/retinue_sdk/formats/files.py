@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -28,7 +32,17 @@ SPLITS = {
     "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
-STRUCTURE = {"images", "labels", "annotations", "jpegimages", "imagesets"}
+STRUCTURE = {
+    "images", "labels", "annotations", "jpegimages", "imagesets", "masks", "leftimg8bit", "gtfine", "labeltxt",
+    "image_2", "label_2",
+}  # fmt: skip
+# what the decoders raise for files that are damaged on purpose
+UNREADABLE = (
+    OSError, ValueError, SyntaxError, UnidentifiedImageError, OverflowError, TypeError, IndexError, KeyError, EOFError,
+    struct.error, zlib.error,
+)  # fmt: skip
+
+_LISTED: ContextVar[dict[Path, list[str]] | None] = ContextVar("listed", default=None)
 
 Place = Callable[[Path, Path], None]
 
@@ -43,8 +57,27 @@ def is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - called once per file; Path costs ten times as much
 
 
+@contextmanager
+def listed_once() -> Iterator[None]:
+    """Within it each folder is listed once: all formats look at the same files, one after the other."""
+    token = _LISTED.set({})
+    try:
+        yield
+    finally:
+        _LISTED.reset(token)
+
+
 def list_files(root: Path) -> list[str]:
     """All visible files below root as sorted relative paths; linked folders are not entered."""
+    known = _LISTED.get()
+    if known is None:
+        return _walk(root)
+    if root not in known:
+        known[root] = _walk(root)
+    return list(known[root])
+
+
+def _walk(root: Path) -> list[str]:
     found: list[str] = []
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(f for f in folders if not is_hidden(f))
@@ -84,18 +117,23 @@ class Measured:
 
 def measure(root: Path, keys: Iterable[str], report: Report) -> Measured:
     """Read every image's size from its header; what cannot be read is reported and left out."""
+    return measure_files(((key, root / key) for key in keys), root.name, report)
+
+
+def measure_files(images: Iterable[tuple[str, Path]], where: str, report: Report) -> Measured:
+    """The same for images (key, file) that lie anywhere; `where` names the dataset."""
     measured = Measured([], [], [], [])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked below
-        for key in keys:
-            size = _size(root / key, key, report)
+        for key, path in images:
+            size = _size(path, key, report)
             if size is not None:
                 measured.key.append(key)
-                measured.path.append(str(root / key))
+                measured.path.append(str(path))
                 measured.width.append(size[0])
                 measured.height.append(size[1])
     if not measured.key:
-        report.add("dataset_empty", root.name)
+        report.add("dataset_empty", where)
     return measured
 
 
@@ -112,16 +150,7 @@ def _size(path: Path, key: str, report: Report) -> tuple[int, int] | None:
     except Image.DecompressionBombError:
         report.add("image_too_large", key)
         return None
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        UnidentifiedImageError,
-        OverflowError,
-        TypeError,
-        IndexError,
-        KeyError,
-    ) as error:
+    except UNREADABLE as error:
         report.add("image_unreadable", key, "" if isinstance(error, UnidentifiedImageError) else error)
         return None
     if width * height > MAX_PIXELS:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from retinue_sdk.api import Finding
 from retinue_sdk.formats import files
+from retinue_sdk.formats.fit import Holds, fit
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.yolo_config import find_config
+from retinue_sdk.formats.yolo_layout import label_files
 from retinue_sdk.table import AnnotationTable, make_table
 
 NAME = "image_folder"
 TITLE = "Folders of classes"
+HOLDS = Holds(("class",), class_order=False, unclassed=False)
 
 
 def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
@@ -55,31 +59,48 @@ def sniff(path: Path) -> float:
     names = {folder.lower() for p in parts for folder in p[:-1]}
     if not images or not inside:
         return 0.0
-    other = names & files.STRUCTURE or find_config(root) or any(f.endswith((".xml", ".json")) for f in listing)
+    other = (
+        names & files.STRUCTURE
+        or find_config(root)
+        or any(f.endswith((".xml", ".json", ".csv")) for f in listing)
+        or label_files(listing)  # texts of labels beside the images
+    )
     return 0.25 if other else 0.85 * inside / len(images)
 
 
 def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -> list[Finding]:
     """Write split/class/name for every image with a class; without any split, class/name."""
-    report = Report()
-    names = table.file_names
+    table, report = fit(table, HOLDS, NAME)
     labels = table.labels()
+    if lost := len(table.annotations) - int((labels >= 0).sum()):
+        report.add("loss_several_classes", NAME, count=lost)
     splits = list(table.images["split"])
-    any_split = any(splits)
-    if lost := int((table.annotations["kind"] != "class").sum()):
-        report.add("loss_boxes", NAME, count=lost)
-    if any_split and (lost := splits.count("")):
+    if any(splits) and (lost := splits.count("")):
         report.add("loss_split", NAME, count=lost)
-    for split in sorted(set(splits)) if any_split else [""]:
-        for name in table.classes:
-            (path / (split or ("train" if any_split else "")) / name).mkdir(parents=True, exist_ok=True)
-    for source, split, name, label in zip(table.images["path"], splits, names, labels, strict=True):
+        splits = [split or "train" for split in splits]
+    folders = _folders(table.classes, report)
+    for folder in (path / split / name for split in set(splits) for name in folders):
+        folder.mkdir(parents=True, exist_ok=True)
+    for source, split, name, label in zip(table.images["path"], splits, table.file_names, labels, strict=True):
         if label < 0:
             report.add("loss_image", name)
-            continue
-        folder = path / (split or "train") if any_split else path
-        place(Path(source), folder / table.classes[label] / name)
+        else:
+            place(Path(source), path / split / folders[label] / name)
     return report.findings()
+
+
+def _folders(classes: list[str], report: Report) -> list[str]:
+    """A folder for each class, called as it is where a folder can be: within the dataset, and not hidden."""
+    plain = [re.sub(r"[/\\\0]", "_", name) for name in classes]
+    folders = [f"_{name}" if files.is_hidden(name) or not name else name for name in plain]
+    taken = {folder for folder, name in zip(folders, classes, strict=True) if folder == name}
+    for index, name in enumerate(classes):
+        if folders[index] != name:
+            report.add("loss_class_names", NAME, name)
+            while folders[index] in taken:
+                folders[index] += f"_{index}"
+            taken.add(folders[index])
+    return folders
 
 
 def _has_splits(images: list[str]) -> bool:

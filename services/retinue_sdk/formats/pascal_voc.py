@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePosixPath
 from xml.sax.saxutils import escape
 
@@ -10,41 +9,40 @@ import numpy as np
 
 from retinue_sdk.api import Finding
 from retinue_sdk.formats import files
+from retinue_sdk.formats.fit import Holds, fit
 from retinue_sdk.formats.report import Report
-from retinue_sdk.formats.voc_xml import VocFile, parse
+from retinue_sdk.formats.rows import to_json
+from retinue_sdk.formats.text_files import attributes_of
+from retinue_sdk.formats.voc_sets import images_of, read_sets, write_sets
+from retinue_sdk.formats.voc_xml import CORNERS, VocFile, parse
 from retinue_sdk.table import AnnotationTable, make_table
 
 NAME = "pascal_voc"
 TITLE = "Pascal VOC"
-SETS = ("train", "val", "test")
+HOLDS = Holds(("box",), attributes=True, class_order=False, class_unused=False, unclassed=False, unplaced=False)
+TAGS = {"name", "bndbox"}  # of an object, which no attribute may be called
 
 
 def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
     """Read a Pascal VOC dataset; boxes without area are kept and reported."""
     root, report = files.dataset_root(path), Report()
     listing = files.list_files(root)
-    images = {PurePosixPath(f).stem: f for f in listing if files.is_image(f) and _folder(f) != "annotations"}
-    documents = {PurePosixPath(f).stem: f for f in listing if f.lower().endswith(".xml")}
-    splits = _splits(root, listing, images, report)
-    parsed = {stem: parse(root / name, name, report) for stem, name in documents.items()}
-    for stem, name in documents.items():
-        if stem not in images:
-            report.add("label_without_image", name)
-    wanted = sorted(images[s] for s in images if not splits or s in splits)
-    for stem in sorted(images.keys() - splits.keys()) if splits else []:
-        report.add("image_unlisted", images[stem])
-    measured = files.measure(root, wanted, report)
-    stems = [PurePosixPath(key).stem for key in measured.key]
+    images = images_of(listing)
+    splits = read_sets(root, listing, images, "main", report)
+    documents = _documents(listing, images, report)
+    measured = files.measure(root, sorted(splits), report)
     rows = _Rows()
-    for index, stem in enumerate(stems):
-        if stem in parsed:
-            rows.add(index, parsed[stem], (measured.width[index], measured.height[index]), report)
+    for index, key in enumerate(measured.key):
+        name = documents.get(key)
+        if name:
+            size = (measured.width[index], measured.height[index])
+            rows.add(index, parse(root / name, name, report), size, report)
         else:
-            report.add("image_without_label", measured.key[index])
+            report.add("image_without_label", key)
     classes = sorted(set(rows.name))
     position = {name: i for i, name in enumerate(classes)}
     table = make_table(
-        {**measured.columns(), "split": [splits.get(stem, "") for stem in stems]},
+        {**measured.columns(), "split": [splits[key] for key in measured.key]},
         {**rows.columns(), "class_id": [position[name] for name in rows.name]},
         files.check_class_names(classes, "Annotations", report),
     )
@@ -63,22 +61,21 @@ def sniff(path: Path) -> float:
 
 def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -> list[Finding]:
     """Write Annotations, JPEGImages and ImageSets/Main."""
-    report = Report()
+    table, report = fit(table, HOLDS, NAME)
     names = table.file_names
-    boxes = (table.annotations["kind"] == "box").to_numpy()
-    if lost := int((~boxes).sum()):
-        report.add("loss_kind", NAME, ", ".join(sorted(set(table.annotations["kind"][~boxes]))), count=lost)
-    if table.class_ids != list(range(len(table.classes))):
-        report.add("loss_class_ids", NAME)
-    folders = [path / "Annotations", path / "JPEGImages", path / "ImageSets" / "Main"]
+    objects = _objects(table, report)
+    folders = [path / "Annotations", path / "JPEGImages"]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    for row, (name, source) in enumerate(zip(names, table.images["path"], strict=True)):
+    images = table.images
+    columns = zip(names, images["path"], images["width"], images["height"], strict=True)
+    for row, (name, source, width, height) in enumerate(columns):
         place(Path(source), folders[1] / name)
-        (folders[0] / name).with_suffix(".xml").write_text(_document(table, row, name, boxes), encoding="utf-8")
-    for split in sorted(set(table.images["split"]) - {""}):
-        stems = [PurePosixPath(names[row]).stem for row in table.rows(split)]
-        (folders[2] / f"{split}.txt").write_text("".join(f"{s}\n" for s in stems), encoding="utf-8")
+        size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+        body = "".join(objects[table.offsets[row] : table.offsets[row + 1]])
+        text = f"<annotation>\n<filename>{escape(name)}</filename>\n{size}\n{body}</annotation>\n"
+        (folders[0] / name).with_suffix(".xml").write_text(text, encoding="utf-8")
+    write_sets(path / "ImageSets" / "Main", [PurePosixPath(name).stem for name in names], list(images["split"]))
     return report.findings()
 
 
@@ -111,7 +108,7 @@ class _Rows:
             self.box.append(item.box)
             self.source.append(document.name)
             self.line.append(item.line)
-            self.attributes.append(json.dumps(item.attributes, sort_keys=True) if item.attributes else "")
+            self.attributes.append(to_json(item.attributes))
 
     def columns(self) -> dict[str, object]:
         boxes = np.array(self.box, dtype=np.float64).reshape(-1, 4)
@@ -126,39 +123,60 @@ def _folder(name: str) -> str:
     return PurePosixPath(name).parent.name.lower()
 
 
-def _splits(root: Path, listing: list[str], images: dict[str, str], report: Report) -> dict[str, str]:
-    """The split of each image by the lists in ImageSets/Main; empty when there are none."""
-    splits: dict[str, str] = {}
-    for split in SETS:
-        name = next((f for f in listing if f.lower().endswith(f"imagesets/main/{split}.txt")), None)
-        lines = (root / name).read_text(encoding="utf-8-sig", errors="replace").splitlines() if name else []
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            stem = line.split()[0]
-            if stem not in images:
-                report.add("image_missing", f"{name}:{number}", line)
-            elif splits.setdefault(stem, split) != split:
-                report.add("split_overlap", f"{name}:{number}", f"{splits[stem]}, {split}")
-    return splits
+def _documents(listing: list[str], images: list[str], report: Report) -> dict[str, str]:
+    """The XML file of each image: beside it, in Annotations/ beside its folder, or the only one of its stem."""
+    present = {_place(name): name for name in listing if name.lower().endswith(".xml")}
+    stems: dict[str, str] = {}
+    for place, name in present.items():
+        stems[place.stem] = "" if place.stem in stems else name
+    found: dict[str, str] = {}
+    used: dict[str, str] = {}
+    for key in images:
+        path = PurePosixPath(key)
+        places = (path.with_suffix(".xml"), path.parent.parent / "annotations" / f"{path.stem}.xml")
+        name = next((present[place] for place in places if place in present), stems.get(path.stem, ""))
+        if name in used:
+            report.add("image_same_stem", key, used[name])
+        if name:
+            found[key], used[name] = name, key
+    for name in sorted(set(present.values()) - used.keys()):
+        report.add("label_without_image", name)
+    return found
 
 
-def _document(table: AnnotationTable, row: int, name: str, boxes: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
-    image = table.images.iloc[row]
-    first, last = int(table.offsets[row]), int(table.offsets[row + 1])
-    objects = "".join(_object(table, i) for i in range(first, last) if boxes[i])
-    size = f"<size><width>{image['width']}</width><height>{image['height']}</height><depth>3</depth></size>"
-    return f"<annotation>\n<filename>{escape(name)}</filename>\n{size}\n{objects}</annotation>\n"
+def _place(name: str) -> PurePosixPath:
+    """The path of an XML file, with its folder and suffix as they are usually written, in small letters."""
+    path = PurePosixPath(name)
+    folder = path.parent.parent / "annotations" if _folder(name) == "annotations" else path.parent
+    return folder / f"{path.stem}.xml"
 
 
-def _object(table: AnnotationTable, row: int) -> str:
-    item = table.annotations.iloc[row]
-    extra = json.loads(item["attributes"]) if item["attributes"] else {}
-    attributes = "".join(f"<{key}>{escape(str(value))}</{key}>" for key, value in extra.items() if key.isidentifier())
-    label = escape(table.classes[item["class_id"]])
-    corners = zip(("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), strict=True)
-    box = "".join(f"<{tag}>{_shortest(item[column])}</{tag}>" for tag, column in corners)
-    return f"<object><name>{label}</name>{attributes}<bndbox>{box}</bndbox></object>\n"
+def _objects(table: AnnotationTable, report: Report) -> list[str]:
+    """The <object> of each box. Attributes become tags of their own, where their names can be tags and their values text."""
+    labels = [escape(name) for name in table.classes]
+    rows = table.annotations
+    objects, lost, typed = [], 0, 0
+    for label, box, text in zip(rows["class_id"], table.boxes.tolist(), rows["attributes"], strict=True):
+        said = attributes_of(text)
+        tags = {key: str(value) for key, value in said.items() if _is_tag(key) and _is_text(value)}
+        lost += len(tags) < len(said)
+        typed += any(not isinstance(said[key], str) for key in tags)
+        attributes = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in tags.items())
+        corners = "".join(f"<{tag}>{_shortest(value)}</{tag}>" for tag, value in zip(CORNERS, box, strict=True))
+        objects.append(f"<object><name>{labels[label]}</name>{attributes}<bndbox>{corners}</bndbox></object>\n")
+    if lost:
+        report.add("loss_attributes", NAME, count=lost)
+    if typed:
+        report.add("loss_attribute_types", NAME, count=typed)
+    return objects
+
+
+def _is_tag(name: str) -> bool:
+    return name.isascii() and name.isidentifier() and name not in TAGS and not name.lower().startswith("xml")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, (str, int, float)) and str(value).isprintable() and str(value) == str(value).strip() != ""
 
 
 def _shortest(value: float) -> str:

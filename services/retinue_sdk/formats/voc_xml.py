@@ -1,15 +1,13 @@
-"""One VOC annotation file, read with the line of each object. DTDs and entities are refused, never expanded."""
+"""One VOC annotation file, read with the line of each object."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.sax import SAXException, SAXParseException, handler
-from xml.sax.xmlreader import AttributesImpl, Locator
+from xml.sax.xmlreader import AttributesImpl
 
-from defusedxml import DefusedXmlException, sax
-
+from retinue_sdk.formats import xml_files
 from retinue_sdk.formats.report import Report
 
 MAX_BYTES = 16_000_000
@@ -38,56 +36,27 @@ class VocFile:
 def parse(path: Path, name: str, report: Report) -> VocFile:
     """Read one file; what is wrong with it goes into the report with file and line."""
     reader = _Reader(name, report)
-    if path.stat().st_size > MAX_BYTES:
-        report.add("xml_invalid", name, f"{path.stat().st_size} bytes")
-        return reader.file
-    try:
-        with path.open("rb") as stream:
-            sax.parse(stream, reader, forbid_dtd=True)
-    except DefusedXmlException as error:
-        report.add("xml_dtd_forbidden", f"{name}:{reader.line}", type(error).__name__)
-    except SAXParseException as error:
-        report.add("xml_invalid", f"{name}:{error.getLineNumber()}", error.getMessage())
-    except (SAXException, ValueError, LookupError) as error:
-        report.add("xml_invalid", name, error)
+    xml_files.parse(path, name, reader, report, MAX_BYTES)
     return reader.file
 
 
-class _Reader(handler.ContentHandler):
-    """Keeps the path of open tags; an object is complete when its tag closes."""
+class _Reader(xml_files.Reader):
+    """An object is complete when its tag closes."""
 
     def __init__(self, name: str, report: Report) -> None:
         super().__init__()
         self.file = VocFile(name)
         self._report = report
-        self._locator: Locator | None = None
-        self._open: list[str] = []
-        self._text: list[str] = []
         self._values: dict[str, str] = {}
         self._object_line = 0
         self._size: dict[str, str] = {}
 
-    @property
-    def line(self) -> int:
-        """The line being read."""
-        return (self._locator.getLineNumber() or 0) if self._locator else 0
-
-    def setDocumentLocator(self, locator: Locator) -> None:  # noqa: N802 - SAX's name
-        self._locator = locator
-
-    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: ARG002, N802 - SAX's signature
-        self._open.append(name)
-        self._text.clear()
-        if self._open[1:] == ["object"]:
+    def begin(self, attributes: AttributesImpl) -> None:  # noqa: ARG002 - VOC has none
+        if self.open[1:] == ["object"]:
             self._object_line, self._values = self.line, {}
 
-    def characters(self, content: str) -> None:
-        self._text.append(content)
-
-    def endElement(self, name: str) -> None:  # noqa: ARG002, N802 - SAX's signature
-        text = "".join(self._text).strip()
-        self._text.clear()
-        match self._open[1:]:
+    def end(self, text: str) -> None:
+        match self.open[1:]:
             case ["object"]:
                 self._finish()
             case ["object", tag]:
@@ -102,7 +71,6 @@ class _Reader(handler.ContentHandler):
                 self._report.add("xml_filename_escapes", f"{self.file.name}:{self.line}", text)
             case _:
                 pass
-        self._open.pop()
 
     def _finish(self) -> None:
         where = f"{self.file.name}:{self._object_line}"

@@ -1,11 +1,12 @@
 """data.yaml of YOLO datasets: parsed by us and by nobody else, because frameworks run what its `download` key says.
 
-Every scalar is text (a class called `no` stays `no`); aliases, tags and duplicate keys are refused.
+Every scalar is text (a class called `no` stays `no`, and is reported: YAML 1.1 takes it for a truth value); aliases, tags
+and duplicate keys are refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +20,7 @@ from retinue_sdk.formats.report import Report, printable
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 KNOWN = {"path", "train", "val", "valid", "test", "nc", "names"}
+_NUMBERS: dict[str, type[int | float]] = {"tag:yaml.org,2002:int": int, "tag:yaml.org,2002:float": float}
 
 
 @dataclass
@@ -27,6 +29,14 @@ class Config:
 
     names: dict[int, str]
     splits: dict[str, list[str]] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)  # keys that one task knows more than the others
+    where: str = ""  # the file's name
+
+
+class Plain(str):
+    """A scalar without quotes: text here, and perhaps something else to another reader."""
+
+    __slots__ = ()
 
 
 class _Loader(yaml.SafeLoader):
@@ -44,6 +54,10 @@ class _Loader(yaml.SafeLoader):
                 "yaml_invalid", "The YAML file is nested too deeply.", "Write names and paths only.", self.get_mark()
             )
         super().fetch_flow_collection_start(TokenClass)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        value = super().construct_scalar(node)
+        return Plain(value) if isinstance(node, yaml.ScalarNode) and node.style is None else value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -111,58 +125,77 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
-def read_config(path: Path, root: Path, report: Report) -> Config:
-    """Read and check a data.yaml; what can be lived with is reported, what cannot raises."""
+def read_config(path: Path, root: Path, report: Report, keys: Collection[str] = ()) -> Config:
+    """Read and check a data.yaml; what can be lived with is reported, what cannot raises. `keys` are known besides the usual."""
     content = load_yaml(path)
-    for key in sorted(content.keys() - KNOWN):
+    for key in sorted(content.keys() - KNOWN - set(keys)):
         report.add("yaml_download_dropped" if key == "download" else "yaml_unknown_key", path.name, key)
-    names = _names(content, path.name, report)
+    names = read_names(content, path.name, report)
+    usable = check_class_names(list(names.values()), path.name, report)
     place = _Place(root, path.name, report)
     base = place.base(str(content.get("path") or ""))
-    config = Config(names)
+    extra = {key: content[key] for key in keys if key in content}
+    config = Config(dict(zip(names, usable, strict=True)), extra=extra, where=path.name)
     for key in ("train", "val", "valid", "test"):
         value = content.get(key)
         entries = value if isinstance(value, list) else [value] if value else []
         for entry in entries:
             if not isinstance(entry, str):
                 raise DataError(f"`{key}` is not a path or a list of paths.", code="yaml_invalid", where=path.name)
-            config.splits.setdefault(SPLITS[key], []).append(place.entry(base, entry, key))
+            found = place.entry(base, entry, key)
+            if found is not None:
+                config.splits.setdefault(SPLITS[key], []).append(found)
     return config
 
 
-def _names(content: dict[str, Any], where: str, report: Report) -> dict[int, str]:
+def read_names(content: dict[str, Any], where: str, report: Report) -> dict[int, str]:
+    """The name of each class id by `names` or `nc`, as they are written."""
     names = content.get("names")
     count = content.get("nc")
     if isinstance(names, dict):
-        ids = [_whole(key, "names", where) for key in names]
+        ids = [whole(key, "names", where) for key in names]
         if len(set(ids)) != len(ids):
             raise DataError(
                 "A class id is there twice.", code="yaml_key_duplicate", hint="Keep one of them.", where=where
             )
-        pairs = dict(sorted(zip(ids, map(_text, names.values()), strict=True)))
+        pairs = dict(sorted(zip(ids, (_text(name, where, report) for name in names.values()), strict=True)))
     elif isinstance(names, list):
-        pairs = dict(enumerate(map(_text, names)))
+        pairs = {i: _text(name, where, report) for i, name in enumerate(names)}
     elif names:
         raise DataError(
             "`names` is not a list or a mapping.", code="yaml_invalid", hint="Write `names: [cat, dog]`.", where=where
         )
     elif count is not None:
         report.add("class_names_made", where)
-        return {i: f"class_{i}" for i in range(min(_whole(count, "nc", where), 100_000))}
+        return {i: f"class_{i}" for i in range(min(whole(count, "nc", where), 100_000))}
     else:
         raise DataError(
             "The YAML file names no classes.", code="yaml_invalid", hint="Add `names: [cat, dog]`.", where=where
         )
-    if count is not None and _whole(count, "nc", where) != len(pairs):
+    if count is not None and whole(count, "nc", where) != len(pairs):
         report.add("yaml_count_wrong", where, f"nc {count}, {len(pairs)} names")
-    return dict(zip(pairs, check_class_names(list(pairs.values()), where, report), strict=True))
+    return pairs
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""  # reported as an invalid class name
+def _text(value: Any, where: str, report: Report) -> str:
+    """A class name as it is written; what is no text becomes empty, which is reported as an invalid name."""
+    if isinstance(value, Plain) and _reads_otherwise(value):
+        report.add("class_name_ambiguous", where, value)
+    return str(value) if isinstance(value, str) else ""
 
 
-def _whole(value: Any, key: str, where: str) -> int:
+def _reads_otherwise(text: str) -> bool:
+    """Whether YAML 1.1, which frameworks read, takes this unquoted text for a truth value, a number or a time."""
+    resolvers = yaml.SafeLoader.yaml_implicit_resolvers.get(text[:1], [])
+    tag = next((tag for tag, pattern in resolvers if pattern.match(text)), None)
+    try:
+        return tag is not None and str(_NUMBERS[tag](text)) != text
+    except (KeyError, ValueError):
+        return True
+
+
+def whole(value: Any, key: str, where: str) -> int:
+    """A whole number in the YAML file, which has text only."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
     raise DataError(
@@ -194,23 +227,30 @@ class _Place:
         except OSError:  # a name no file can have
             return False
 
-    def entry(self, base: PurePosixPath, entry: str, key: str) -> str:
-        """An entry of a split, relative to the root. Some exporters write `../train/images` and mean `train/images`."""
+    def entry(self, base: PurePosixPath, entry: str, key: str) -> str | None:
+        """An entry of a split, relative to the root; None for a test split that is not there, which nobody needs.
+
+        Some exporters write `../train/images` or `name of the dataset/train/images` and mean `train/images`.
+        """
         _normal(entry, key, self.where)  # an absolute one is refused before it is joined
         relative = _normal(str(base / entry), key, self.where)
-        if relative is None:
-            relative = _normal(entry.removeprefix("../"), key, self.where)
-            if relative is None or not self._there(relative):
-                raise _escapes(key, entry, self.where)
+        if relative is not None and self._there(relative):
+            return relative.as_posix()
+        shorter = _normal(entry.replace("\\", "/").partition("/")[2].lstrip("/"), key, self.where)
+        if shorter and shorter.parts and self._there(shorter):
             self.report.add("yaml_path_corrected", self.where, f"{key}: {entry}")
-        if not self._there(relative):
-            raise DataError(
-                f"`{key}` names {printable(entry)!r}, which is not there.",
-                code="yaml_path_missing",
-                hint="Correct the path, or add the folder.",
-                where=self.where,
-            )
-        return relative.as_posix()
+            return shorter.as_posix()
+        if relative is None and not (shorter and shorter.parts):
+            raise _escapes(key, entry, self.where)
+        if key == "test":
+            self.report.add("yaml_split_missing", self.where, f"{key}: {entry}")
+            return None
+        raise DataError(
+            f"`{key}` names {printable(entry)!r}, which is not there.",
+            code="yaml_path_missing",
+            hint="Correct the path, or add the folder.",
+            where=self.where,
+        )
 
 
 def _normal(text: str, key: str, where: str) -> PurePosixPath | None:

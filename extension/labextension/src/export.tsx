@@ -1,0 +1,111 @@
+/** A dataset version out again: choose a format, see what it cannot hold, download. */
+import React from 'react';
+
+import { toProblem } from './api';
+import type { Dataset, DatasetFormat, DatasetVersion, Finding, Problem } from './schema';
+import type { IUi } from './ui';
+import { ProblemView } from './ui';
+
+interface IProps {
+  ui: IUi;
+  dataset: Dataset;
+  version: DatasetVersion;
+}
+
+export function ExportForm({ ui, dataset, version }: IProps): JSX.Element {
+  const { model, trans } = ui;
+  const formats = useFormats(ui);
+  const [chosen, choose] = React.useState('');
+  const { losses, problem } = useLosses(ui, dataset.id, version.number, chosen);
+  return (
+    <section className="retinue-Export" aria-label={trans.__('Export')}>
+      <h2>{trans.__('Export')}</h2>
+      <label>
+        {trans.__('Format')}{' '}
+        <select className="jp-mod-styled" value={chosen} onChange={event => choose(event.target.value)}>
+          <option value="">{trans.__('Choose…')}</option>
+          {formats
+            .filter(format => format.writes)
+            .map(format => (
+              <option key={format.name} value={format.name}>
+                {format.title}
+              </option>
+            ))}
+        </select>
+      </label>
+      {problem && <ProblemView problem={problem} trans={trans} />}
+      {chosen && !losses && !problem && <p aria-live="polite">{trans.__('Looking what it can hold…')}</p>}
+      {losses && (
+        <>
+          <Losses losses={losses} trans={trans} />
+          <a
+            className="jp-mod-styled jp-mod-accept retinue-Export-download"
+            href={model.api.archiveUrl(dataset.id, version.number, chosen)}
+            download
+          >
+            {trans.__('Download zip')}
+          </a>
+        </>
+      )}
+    </section>
+  );
+}
+
+function Losses({ losses, trans }: { losses: Finding[]; trans: IUi['trans'] }): JSX.Element {
+  if (!losses.length) {
+    return <p>{trans.__('Nothing is lost: this format holds all of it.')}</p>;
+  }
+  return (
+    <ul className="retinue-Losses">
+      {losses.map(loss => (
+        <li key={loss.code}>
+          <strong>
+            {loss.message} ({loss.count.toLocaleString()})
+          </strong>{' '}
+          {loss.hint}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** The formats installed on the platform; none until they are known. */
+export function useFormats({ model }: IUi): DatasetFormat[] {
+  const [formats, setFormats] = React.useState<DatasetFormat[]>([]);
+  React.useEffect(() => {
+    let shown = true;
+    model.api.formats().then(
+      found => shown && setFormats(found),
+      () => undefined // the panel says by itself that the platform is away
+    );
+    return () => {
+      shown = false;
+    };
+  }, [model]);
+  return formats;
+}
+
+interface ILosses {
+  losses: Finding[] | null;
+  problem: Problem | null;
+}
+
+const NOTHING: ILosses = { losses: null, problem: null };
+
+function useLosses({ model }: IUi, dataset: string, version: number, format: string): ILosses {
+  const [state, setState] = React.useState<ILosses>(NOTHING);
+  React.useEffect(() => {
+    let shown = true;
+    setState(NOTHING);
+    if (format) {
+      model.api.losses(dataset, version, format).then(
+        losses => shown && setState({ losses, problem: null }),
+        error => shown && setState({ losses: null, problem: toProblem(error) })
+      );
+    }
+    return () => {
+      shown = false;
+    };
+  }, [model, dataset, version, format]);
+  return state;
+}

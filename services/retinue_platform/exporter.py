@@ -1,0 +1,52 @@
+"""The worker that writes a dataset version in a format: `python -m retinue_platform.exporter`, started by `exports`.
+
+Answers {"losses"} or {"problem"}. When the order asks for it, a zip of what was written follows at once.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+from retinue_platform.importer import problem_of
+from retinue_platform.workers import take_order
+from retinue_sdk import formats, store
+from retinue_sdk.api import Finding
+from retinue_sdk.formats.files import is_image, symlink
+from retinue_sdk.schema import DatasetManifest
+
+
+def main() -> None:
+    """Do what the order says."""
+    order, answers = take_order()
+    folder = Path(order["folder"])
+    try:
+        answer: dict[str, Any] = {"losses": [loss.model_dump(mode="json") for loss in write(order, folder)]}
+    except Exception as error:  # noqa: BLE001 - the platform is told of every one, in the one shape
+        answer = {"problem": problem_of(error, order).problem.model_dump(mode="json")}
+    answers.write(json.dumps(answer) + "\n")
+    answers.flush()
+    if order["archive"] and "losses" in answer:
+        pack(folder, answers.buffer)  # type: ignore[attr-defined]  # the bytes below a text stream
+        answers.buffer.flush()  # type: ignore[attr-defined]
+
+
+def write(order: dict[str, Any], folder: Path) -> list[Finding]:
+    """Write the version into the folder, its images as links; the answer is what the format cannot hold."""
+    table = store.load_version(DatasetManifest.model_validate(order["manifest"]))
+    folder.mkdir(parents=True)
+    return formats.writer(order["format"]).write(table, folder, symlink)
+
+
+def pack(folder: Path, target: IO[bytes]) -> None:
+    """A zip of all files below the folder, in order. Images are stored as they are: they are packed already."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            method = zipfile.ZIP_STORED if is_image(path.name) else zipfile.ZIP_DEFLATED
+            archive.write(path, path.relative_to(folder).as_posix(), method)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Dataset versions in any format: which formats there are, what one would lose, and a zip written while it is sent.
+
+Nothing is kept: a worker process writes the labels, links the images and packs both into the answer. It ends with the
+request, and a caller who goes away ends both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID, uuid4
+
+import anyio.to_thread
+from fastapi import APIRouter, Query
+from fastapi.responses import Response, StreamingResponse
+
+from retinue_platform import access
+from retinue_platform.auth import Caller, Identity
+from retinue_platform.context import Context, Platform
+from retinue_platform.tables import DatasetRow, VersionRow
+from retinue_platform.workers import how_it_ended, next_answer, working
+from retinue_sdk import formats
+from retinue_sdk.api import DatasetFormat, Finding
+from retinue_sdk.dataset import manifest
+from retinue_sdk.errors import DataError, NotFoundError, from_problem
+from retinue_sdk.http import StreamEndedError
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
+    from starlette.types import Message, Receive, Scope, Send
+
+router = APIRouter(tags=["datasets"])
+
+FormatName = Annotated[str, Query(alias="format", max_length=60)]
+_PIECE = 256 * 1024
+
+
+@router.get("/formats", name="list_formats")
+def list_formats(caller: Caller) -> list[DatasetFormat]:  # noqa: ARG001 - any caller may look
+    """The dataset formats that are installed, and which of them can be exported to."""
+    return [
+        DatasetFormat(name=name, title=form.TITLE, writes=hasattr(form, "write"))
+        for name, form in formats.all_formats().items()
+    ]
+
+
+@router.get("/datasets/{dataset_id}/versions/{number}/losses", name="get_losses")
+async def get_losses(
+    platform: Platform, caller: Caller, dataset_id: UUID, number: int, wanted: FormatName
+) -> list[Finding]:
+    """What a version would lose in a format; empty when it holds everything."""
+    order = await anyio.to_thread.run_sync(lambda: _order(platform, caller, dataset_id, number, wanted))
+    async with _written({**order, "archive": False}) as (_, losses):
+        return losses
+
+
+@router.get("/datasets/{dataset_id}/versions/{number}/archive", name="get_archive", response_class=Response)
+async def get_archive(
+    platform: Platform, caller: Caller, dataset_id: UUID, number: int, wanted: FormatName
+) -> Response:
+    """A version in a format, as a zip."""
+    order = await anyio.to_thread.run_sync(lambda: _order(platform, caller, dataset_id, number, wanted))
+    return Archive({**order, "archive": True})
+
+
+class Archive(Response):
+    """The zip, as fast as the caller takes it."""
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        super().__init__()
+        self.order = order
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have it written, then pass it on."""
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        headers = {
+            "Content-Disposition": f'attachment; filename="{self.order["filename"]}"',
+            "Cache-Control": "no-store",
+        }
+        try:
+            async with _written(self.order) as (process, _):
+                await StreamingResponse(_pieces(process), 200, headers, "application/zip")(scope, receive, watched)
+        except DataError as error:
+            if started:
+                raise StreamEndedError(str(error)) from error
+            raise
+
+
+@contextlib.asynccontextmanager
+async def _written(order: dict[str, Any]) -> AsyncIterator[tuple[Process, list[Finding]]]:
+    """A worker that has written the version, and what was lost; nothing of it is left afterwards."""
+    try:
+        async with working("retinue_platform.exporter", order) as process:
+            yield process, await _losses(process)
+    finally:
+        await asyncio.shield(anyio.to_thread.run_sync(lambda: shutil.rmtree(order["folder"], ignore_errors=True)))
+
+
+async def _losses(process: Process) -> list[Finding]:
+    answer = await next_answer(process)
+    if answer is None:
+        raise DataError(
+            f"The export process {await how_it_ended(process)} before it was done.",
+            code="export_failed",
+            hint="Try again; if it stays, your administrator may raise RETINUE_IMPORT_MEMORY_GB.",
+        )
+    if "problem" in answer:
+        raise from_problem(answer["problem"])
+    return [Finding.model_validate(finding) for finding in answer["losses"]]
+
+
+async def _pieces(process: Process) -> AsyncIterator[bytes]:
+    if process.stdout is None:
+        raise RuntimeError("a process without the pipe asked for")
+    while piece := await process.stdout.read(_PIECE):
+        yield piece
+    if await process.wait() != 0:
+        raise DataError("The export broke off.", code="export_failed", hint="Try again.")
+
+
+def _order(platform: Context, caller: Identity, dataset_id: UUID, number: int, wanted: str) -> dict[str, Any]:
+    """What the worker is told on its standard input."""
+    with platform.db.read() as session:
+        dataset = access.find(session, caller, DatasetRow, dataset_id)
+        row = session.get(VersionRow, (dataset_id, number)) if abs(number) < 2**31 else None
+        if row is None:
+            raise NotFoundError(f"The dataset has no version {number}.", where=str(number))
+        formats.writer(wanted)
+        plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in dataset.name)
+        return {
+            "manifest": manifest(platform.settings.store, row.digest).model_dump(mode="json"),
+            "format": wanted,
+            "filename": f"{plain}-v{number}-{wanted}.zip",
+            "folder": str(platform.work / f"export-{uuid4()}"),
+            "memory_bytes": int(platform.settings.import_memory_gb * 1024**3),
+            "cpu_seconds": platform.settings.import_seconds,
+        }

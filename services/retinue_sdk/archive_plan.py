@@ -1,0 +1,122 @@
+"""From a stranger's entries to files on this disk: all of them are checked before one is written.
+
+Names are never repaired: one that leads outside, collides or is not portable refuses them all. Files that no dataset
+needs are left out; those that could run as code refuse it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from retinue_sdk.archive_member import CHUNK, Limits, Member, Read, special, too_large
+from retinue_sdk.archive_names import Ignored, file_kind, safe_parts
+from retinue_sdk.errors import DataError
+from retinue_sdk.formats.report import Report, printable
+from retinue_sdk.names import same_form
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which entries are written, by their position, and where to."""
+
+    places: dict[int, str]
+    total: int  # bytes of these
+
+
+def make_plan(members: Iterable[Member], most: int | None, limits: Limits, report: Report) -> Plan:
+    """The plan for these entries. `most` is what their file may be unpacked to, where they come from one."""
+    places: dict[int, str] = {}
+    names, images, size, wanted = _Names(), 0, 0, 0
+    for position, member in enumerate(members):
+        size += member.size
+        _check_amount(position + 1, size, most, limits)
+        if member.kind == "special":
+            raise special(member.name)
+        parts = safe_parts(member.name, limits.depth, folder=member.kind == "folder")
+        if member.kind == "folder":
+            continue
+        if member.decoded:
+            report.add("archive_name_decoded", member.name)
+        path = "/".join(parts)
+        names.take(path, member.name)
+        kind = file_kind(member.name, parts)
+        if isinstance(kind, Ignored):
+            report.add("files_ignored", member.name, kind.reason)
+            continue
+        images += kind in ("image", "table")
+        places[position] = path
+        wanted += member.size
+    names.check_folders()
+    if not images:
+        raise DataError(
+            "There is no image in the archive.",
+            code="dataset_empty",
+            hint="Add images as JPEG, PNG, WebP, BMP, GIF, TIFF or PPM.",
+        )
+    return Plan(places, wanted)
+
+
+def _check_amount(members: int, size: int, most: int | None, limits: Limits) -> None:
+    if members > limits.members:
+        raise too_large(f"more than {limits.members} members, which is the limit")
+    if size > limits.total_bytes:
+        raise too_large(f"at least {size} bytes unpacked; the limit is {limits.total_bytes}")
+    if most is not None and size > most:
+        raise too_large(f"at least {size} bytes unpacked; the limit is {limits.ratio} times its own size")
+
+
+class _Names:
+    """The names taken so far, by a form that is the same for a person or another file system."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, str] = {}
+        self._folders: set[str] = set()
+
+    def take(self, path: str, name: str) -> None:
+        form = same_form(path)
+        if form in self._files:
+            raise _duplicate(self._files[form], name)
+        self._files[form] = name
+        while (form := form.rpartition("/")[0]) and form not in self._folders:
+            self._folders.add(form)
+
+    def check_folders(self) -> None:
+        """No file may have the name of a folder."""
+        for form in self._folders & self._files.keys():
+            raise _duplicate(self._files[form], f"{self._files[form]}/")
+
+
+def write(member: Member, target: Path) -> None:
+    """Write one file; one byte more or less than declared refuses all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "wb") as output, member.reading() as read:
+        size = _pump(read, output.write, member.size)
+    if size != member.size:
+        raise DataError(
+            f"A file has another size than the archive says ({member.size}).",
+            code="archive_size_mismatch",
+            hint="Pack it again.",
+            where=printable(member.name),
+        )
+
+
+def _pump(read: Read, write_some: Callable[[bytes], object], declared: int) -> int:
+    """Copy at most one byte more than declared; the number of bytes there were."""
+    size = 0
+    while size <= declared and (chunk := read(min(CHUNK, declared + 1 - size))):
+        write_some(chunk)
+        size += len(chunk)
+    return size
+
+
+def _duplicate(first: str, second: str) -> DataError:
+    return DataError(
+        f"{printable(first)!r} and {printable(second)!r} are the same name, or differ only in case or Unicode form.",
+        code="archive_duplicate_name",
+        hint="Rename one of them.",
+        where=printable(second),
+    )

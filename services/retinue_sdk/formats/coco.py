@@ -1,0 +1,82 @@
+"""COCO: one JSON of instances or keypoints per split, in `annotations/` or, as Roboflow writes them, beside the images.
+
+`read_annotations` reads a file without its images. Which files are read is in `coco_files`, what becomes of an annotation in
+`coco_rows`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from retinue_sdk.api import Finding
+from retinue_sdk.formats import coco_json, files
+from retinue_sdk.formats.coco_files import NAMED, PURPOSES, Pictures, json_files, looks_like, source_of, sources
+from retinue_sdk.formats.coco_json import Listed, shallow
+from retinue_sdk.formats.coco_rows import Columns, Index
+from retinue_sdk.formats.coco_write import HOLDS, NAME, write
+from retinue_sdk.formats.report import Report
+from retinue_sdk.table import AnnotationTable
+
+__all__ = ["HOLDS", "NAME", "TITLE", "read", "read_annotations", "sniff", "write"]
+
+TITLE = "COCO"
+SNIFFED = 20
+
+
+def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
+    """Read every split; sizes are the images' own."""
+    root, report = files.dataset_root(path), Report()
+    listing = files.list_files(root)
+    pictures = Pictures(root, [f for f in listing if files.is_image(f)])
+    columns = Columns(report)
+    for source in sources(root, listing, PURPOSES, report):
+        with shallow(source.name, report):
+            document = coco_json.load(root / source.name, source.name, report)
+            if document is not None:
+                listed = coco_json.images_of(document, report)
+                columns.add_file(document, pictures.add(source, listed, columns, report))
+    pictures.report_left(report)
+    if not columns.images["key"]:
+        report.add("dataset_empty", root.name)
+    return columns.table(root.name), report.findings()
+
+
+def read_annotations(path: Path) -> tuple[AnnotationTable, list[Finding]]:
+    """Read one file without looking for its images: keys and sizes are what it says."""
+    report = Report()
+    columns = Columns(report)
+    with shallow(path.name, report):
+        document = coco_json.load(path, path.name, report)
+        if document is not None:
+            listed = [image for image in coco_json.images_of(document, report) if _has_size(image, report)]
+            columns.add_images(
+                key=[image.key for image in listed],
+                path=[""] * len(listed),
+                width=[image.size[0] for image in listed],
+                height=[image.size[1] for image in listed],
+                split=[source_of(path.name).split] * len(listed),
+                attributes=[image.attributes for image in listed],
+            )
+            columns.add_file(document, Index({image.id: row for row, image in enumerate(listed)}))
+            del document, listed  # the text of the file, which may be large
+    return columns.table(path.name), report.findings()
+
+
+def sniff(path: Path) -> float:
+    """JSON files that speak of images, annotations and categories."""
+    root = files.dataset_root(path)
+    names = json_files(files.list_files(root))
+    found = [name for name in names[:SNIFFED] if source_of(name).purpose in PURPOSES and looks_like(root / name)]
+    usual = any(name.endswith("_annotations.coco.json") or NAMED.match(Path(name).name) for name in found)
+    return 0.95 if usual else 0.85 if found else 0.0
+
+
+def _has_size(image: Listed, report: Report) -> bool:
+    width, height = image.size
+    if not width or not height:
+        report.add("coco_value_invalid", image.where, "no width and height")
+    elif width * height > files.MAX_PIXELS:
+        report.add("image_too_large", image.where, f"{width} x {height}")
+    else:
+        return True
+    return False

@@ -1,0 +1,207 @@
+"""Copies a dataset from a place that the operator opens: an object store, through fsspec, or a folder of this machine.
+
+What is copied is checked as an archive is: everything before a byte is written. Credentials are the operator's (its
+environment, or the options of a `Source`), never a request's; without any, a store is asked as an anonymous.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from retinue_sdk.api import Finding
+from retinue_sdk.archive import unpack
+from retinue_sdk.archive_member import Kind, Limits, Member, Progress, Read, special, too_large
+from retinue_sdk.archive_plan import make_plan, write
+from retinue_sdk.disk import FULL, appearing, check_room
+from retinue_sdk.errors import ForbiddenError, NotFoundError, RetinueError, UnavailableError
+from retinue_sdk.formats.report import Report, printable
+
+# schemes that are read, and what makes their driver anonymous
+ANONYMOUS: dict[str, dict[str, Any]] = {
+    "s3": {"anon": True},
+    "gs": {"token": "anon"},
+    "az": {"anon": True},
+    "file": {},
+    "memory": {},
+}
+THREADS = 16  # small files wait for answers, not for the line
+BATCH = 512
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place the operator opens, with all below it."""
+
+    url: str  # s3://BUCKET/FOLDER, gs://..., az://..., file:///FOLDER
+    options: Mapping[str, Any] = field(default_factory=dict)  # of its fsspec file system: anon, endpoint_url ...
+
+    def holds(self, url: str) -> bool:
+        """Whether `url` is this place or below it."""
+        base = self.url.rstrip("/")
+        return url == base or url.startswith(f"{base}/")
+
+
+def copy_from(
+    url: str, folder: Path, sources: Sequence[Source], limits: Limits | None = None, progress: Progress | None = None
+) -> tuple[Path, list[Finding]]:
+    """Copy what is below `url` into `folder`, which appears when all is in it; a single file is unpacked as an archive."""
+    url = url.rstrip("/")
+    source = _source(url, sources)
+    limits, tell = limits or Limits(), progress or (lambda _: None)
+    with _failures(url):
+        found = _local(url, source) if url.startswith("file://") else _stored(url, source)
+        members = list(islice(found, limits.members + 1))
+        if [member.name for member in members] == [""]:
+            return _unpacked(members[0], url, folder, limits, tell)
+        return _copied(members, folder, limits, tell)
+
+
+def _source(url: str, sources: Sequence[Source]) -> Source:
+    clean = url.isprintable() and ".." not in url.split("/")
+    for source in sources if clean and url.partition("://")[0] in ANONYMOUS else ():
+        if source.holds(url):
+            return source
+    raise ForbiddenError(
+        "Datasets are not copied from there.",
+        code="source_refused",
+        hint="Upload the data, or ask your administrator to open that place.",
+        where=printable(url, 200),
+    )
+
+
+def _copied(members: list[Member], folder: Path, limits: Limits, tell: Progress) -> tuple[Path, list[Finding]]:
+    report = Report()
+    plan = make_plan(members, None, limits, report)
+    check_room(folder.parent, plan.total)
+    wanted = iter(plan.places.items())
+    with appearing(folder) as place, ThreadPoolExecutor(THREADS) as pool:
+        done = 0
+        while batch := list(islice(wanted, BATCH)):
+            list(pool.map(lambda entry: write(members[entry[0]], place / entry[1]), batch))
+            done += sum(members[position].size for position, _ in batch)
+            tell(done / plan.total if plan.total else 1.0)
+    return folder, report.findings()
+
+
+def _unpacked(member: Member, url: str, folder: Path, limits: Limits, tell: Progress) -> tuple[Path, list[Finding]]:
+    if member.size > limits.total_bytes:
+        raise too_large(f"{member.size} bytes; the limit is {limits.total_bytes}")
+    check_room(folder.parent, member.size)
+    with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as spool:
+        file = Path(spool) / "archive"
+        write(member, file)
+        return unpack(file, folder, limits, tell, url.rpartition("/")[2])
+
+
+def _stored(url: str, source: Source) -> Iterator[Member]:
+    """The files below a URL of an object store; one without a name if it is itself a file."""
+    import fsspec  # noqa: PLC0415 - an extra of its own, and so are its drivers
+
+    scheme, _, path = url.partition("://")
+    options = {**ANONYMOUS[scheme], **source.options, "skip_instance_cache": True, "use_listings_cache": False}
+    store = fsspec.filesystem(scheme, **options)
+    found = store.find(path, detail=True)
+    if not found:
+        raise FileNotFoundError(url)
+    for key, entry in found.items():
+        name = key.removeprefix("/").removeprefix(path).removeprefix("/")
+        size, folder = int(entry["size"] or 0), key.endswith("/")
+        yield Member(name, size, "folder" if folder else "file", partial(_reading, store.cat_file, key, size))
+
+
+@contextmanager
+def _reading(get: Callable[..., bytes], key: str, size: int) -> Iterator[Read]:
+    """Read by ranges, which is one request for a small file; a store answers one that begins at the end with an error."""
+    place = 0
+
+    def read(count: int) -> bytes:
+        nonlocal place
+        if place >= size:
+            return b""
+        part = get(key, start=place, end=place + count)
+        place = place + len(part) if len(part) == count else size
+        return part
+
+    yield read
+
+
+def _local(url: str, source: Source) -> Iterator[Member]:
+    """The files below a folder of this machine. A link may lead to a file, if that is in the operator's folder too."""
+    root = Path(source.url.removeprefix("file://")).resolve()
+    top = Path(url.removeprefix("file://"))
+    if not top.resolve().is_relative_to(root):
+        raise special(url)
+    if top.is_file():
+        yield _local_member(top, "", root)
+    elif not top.is_dir():
+        raise FileNotFoundError(url)
+    for folder, folders, names in os.walk(top):
+        folders.sort()
+        for name in sorted(names) + [f for f in folders if (Path(folder) / f).is_symlink()]:
+            path = Path(folder) / name
+            yield _local_member(path, path.relative_to(top).as_posix(), root)
+
+
+def _local_member(path: Path, name: str, root: Path) -> Member:
+    try:
+        found = path.stat()
+    except OSError:  # a link to nowhere, or to itself
+        raise special(name) from None
+    kind: Kind = "file" if stat.S_ISREG(found.st_mode) and path.resolve().is_relative_to(root) else "special"
+    return Member(name, found.st_size, kind, partial(_opened, path, root))
+
+
+@contextmanager
+def _opened(path: Path, root: Path) -> Iterator[Read]:
+    """Others may write there: what was opened has to be the file that the path leads to, below the root."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as stream:
+        real, opened = path.resolve(), os.fstat(handle)
+        below = real.is_relative_to(root) and os.path.samestat(opened, real.lstat())
+        if not below or not stat.S_ISREG(opened.st_mode):
+            raise special(path.name)
+        yield stream.read
+
+
+@contextmanager
+def _failures(url: str) -> Iterator[None]:
+    where = printable(url, 200)
+    try:
+        yield
+    except RetinueError:
+        raise
+    except FileNotFoundError as error:
+        raise NotFoundError("There is nothing at this place.", code="source_not_found", where=where) from error
+    except PermissionError as error:
+        raise ForbiddenError(
+            "The place does not let us read it.",
+            code="source_forbidden",
+            hint="Make it public, or ask your administrator to give the platform credentials for it.",
+            where=where,
+        ) from error
+    except ImportError as error:
+        raise UnavailableError(
+            "The driver of this kind of place is not installed.",
+            code="source_driver_missing",
+            hint="Ask your administrator to install s3fs, gcsfs or adlfs beside the platform.",
+            where=where,
+        ) from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        raise UnavailableError(
+            f"The place cannot be read ({type(error).__name__}).",
+            code="source_failed",
+            hint="Check the URL; if it is right, ask your administrator whether the platform can reach it.",
+            where=where,
+        ) from error
