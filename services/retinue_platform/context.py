@@ -16,6 +16,7 @@ from retinue_platform.auth import Hub
 from retinue_platform.bus import Bus
 from retinue_platform.db import BACKGROUND_THREADS, Database, errors_named
 from retinue_platform.settings import Settings
+from retinue_sdk.api import DatasetFormat
 from retinue_sdk.errors import StorageFullError, UnavailableError
 
 
@@ -32,6 +33,7 @@ class Context:
         self.comparing = anyio.CapacityLimiter(1)  # versions: whole tables are in memory then
         self.uploading: set[UUID] = set()  # uploads that a request is writing now
         self.trainers = trainers.Trainers({}, settings.folder)  # those of the settings once it is open
+        self.formats: list[DatasetFormat] = []  # those installed, once somebody has asked
         self._held = ExitStack()  # the locks of `sole`
         self._open = False
 

@@ -1,6 +1,6 @@
 """The worker that writes a dataset version in a format: `python -m retinue_platform.exporter`, started by `exports`.
 
-Answers {"losses"} or {"problem"}. When the order asks for it, a zip of what was written follows at once.
+Answers {"losses"} or {"problem"}, or {"formats"} when it is asked for those. When the order asks for it, a zip of what was written follows at once.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from retinue_sdk.schema import DatasetManifest
 def main() -> None:
     """Do what the order says."""
     order, answers = take_order()
+    if "formats" in order:
+        answers.write(json.dumps({"formats": installed()}) + "\n")
+        answers.flush()
+        return
     folder = Path(order["folder"])
     try:
         answer: dict[str, Any] = {"losses": [loss.model_dump(mode="json") for loss in write(order, folder)]}
@@ -31,6 +35,14 @@ def main() -> None:
     if order["archive"] and "losses" in answer:
         pack(folder, answers.buffer)  # type: ignore[attr-defined]  # the bytes below a text stream
         answers.buffer.flush()  # type: ignore[attr-defined]
+
+
+def installed() -> list[dict[str, Any]]:
+    """The formats as `DatasetFormat` says them."""
+    return [
+        {"name": name, "title": form.TITLE, "writes": hasattr(form, "write")}
+        for name, form in formats.all_formats().items()
+    ]
 
 
 def write(order: dict[str, Any], folder: Path) -> list[Finding]:

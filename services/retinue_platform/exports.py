@@ -22,7 +22,6 @@ from retinue_platform.auth import Caller, Identity
 from retinue_platform.context import Context, Platform
 from retinue_platform.tables import DatasetRow, VersionRow
 from retinue_platform.workers import how_it_ended, next_answer, working
-from retinue_sdk import formats
 from retinue_sdk.api import DatasetFormat, Finding
 from retinue_sdk.dataset import manifest
 from retinue_sdk.errors import DataError, NotFoundError, from_problem
@@ -40,12 +39,13 @@ _PIECE = 256 * 1024
 
 
 @router.get("/formats", name="list_formats")
-def list_formats(caller: Caller) -> list[DatasetFormat]:  # noqa: ARG001 - any caller may look
+async def list_formats(platform: Platform, caller: Caller) -> list[DatasetFormat]:  # noqa: ARG001 - any caller may look
     """The dataset formats that are installed, and which of them can be exported to."""
-    return [
-        DatasetFormat(name=name, title=form.TITLE, writes=hasattr(form, "write"))
-        for name, form in formats.all_formats().items()
-    ]
+    if not platform.formats:  # asked of a worker, once: the formats need pandas, and this process does without
+        async with working("retinue_platform.exporter", {"formats": True, **_limits(platform)}) as process:
+            answer = await _answer(process)
+            platform.formats = [DatasetFormat.model_validate(form) for form in answer["formats"]]
+    return platform.formats
 
 
 @router.get("/datasets/{dataset_id}/versions/{number}/losses", name="get_losses")
@@ -101,12 +101,13 @@ async def _written(order: dict[str, Any]) -> AsyncIterator[tuple[Process, list[F
     """A worker that has written the version, and what was lost; nothing of it is left afterwards."""
     try:
         async with working("retinue_platform.exporter", order) as process:
-            yield process, await _losses(process)
+            answer = await _answer(process)
+            yield process, [Finding.model_validate(finding) for finding in answer["losses"]]
     finally:
         await asyncio.shield(anyio.to_thread.run_sync(lambda: shutil.rmtree(order["folder"], ignore_errors=True)))
 
 
-async def _losses(process: Process) -> list[Finding]:
+async def _answer(process: Process) -> dict[str, Any]:
     answer = await next_answer(process)
     if answer is None:
         raise DataError(
@@ -116,7 +117,7 @@ async def _losses(process: Process) -> list[Finding]:
         )
     if "problem" in answer:
         raise from_problem(answer["problem"])
-    return [Finding.model_validate(finding) for finding in answer["losses"]]
+    return answer
 
 
 async def _pieces(process: Process) -> AsyncIterator[bytes]:
@@ -135,13 +136,18 @@ def _order(platform: Context, caller: Identity, dataset_id: UUID, number: int, w
         row = session.get(VersionRow, (dataset_id, number)) if abs(number) < 2**31 else None
         if row is None:
             raise NotFoundError(f"The dataset has no version {number}.", where=str(number))
-        formats.writer(wanted)
         plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in dataset.name)
         return {
             "manifest": manifest(platform.settings.store, row.digest).model_dump(mode="json"),
             "format": wanted,
             "filename": f"{plain}-v{number}-{wanted}.zip",
             "folder": str(platform.work / f"export-{uuid4()}"),
-            "memory_bytes": int(platform.settings.import_memory_gb * 1024**3),
-            "cpu_seconds": platform.settings.import_seconds,
+            **_limits(platform),
         }
+
+
+def _limits(platform: Context) -> dict[str, int]:
+    return {
+        "memory_bytes": int(platform.settings.import_memory_gb * 1024**3),
+        "cpu_seconds": platform.settings.import_seconds,
+    }

@@ -236,7 +236,7 @@ def test_of_two_who_add_at_once_one_is_told_to_wait(shared, alice, project):
 def test_the_archive_of_a_single_image_is_not_taken_for_a_dataset(alice, project):
     upload = announce_as(alice, project, picture(1), "one.png")
     dataset = over(alice, create(alice, project, upload).json()["id"])
-    assert dataset["problem"]["code"] == "archive_not_zip"
+    assert dataset["problem"]["code"] == "format_unknown"
     out = io.BytesIO()
     zipfile.ZipFile(out, "w").close()
     base = imported(alice, project, folders())
