@@ -128,15 +128,16 @@ def _with_blobs(
     """Put every image into the store; new files become visible only after all of them are on the disk."""
     digests: list[str] = []
     staged: dict[str, Path] = {}
-    root = store.resolve()
+    blobs = store.resolve() / "blobs"
     for done, (source, known) in enumerate(zip(table.images["path"], table.images["blob"], strict=True), 1):
-        here = known and source in ("", str(_blob(root, known)))  # what lies in the store already is not read again
-        digest = known if here else sha256(Path(source))
-        target = _blob(store, digest)
-        if here and not target.exists():
-            raise _blob_missing(digest)
-        if not here and digest not in staged and not target.exists():
-            staged[digest] = _stage(Path(source), folder / digest, digest, link=link)
+        if known and source in ("", f"{blobs}/{known[:2]}/{known}"):
+            digest = known  # it lies in the store already and is not read again
+            if not source and not _blob(store, digest).exists():
+                raise _blob_missing(digest)
+        else:
+            digest = sha256(Path(source))
+            if digest not in staged and not _blob(store, digest).exists():
+                staged[digest] = _stage(Path(source), folder / digest, digest, link=link)
         digests.append(digest)
         progress(0.95 * done / len(table))
     if staged:

@@ -133,6 +133,9 @@ async def test_lists_first_whole_then_what_changes(stack):
         await asyncio.to_thread(stack.alice.delete, f"/datasets/{other}")
         seen = await messages(socket, lambda m: m["type"] == "deleted")
         assert seen[-1]["id"] == other
+        await asyncio.to_thread(stack.alice.post, f"/datasets/{other}/restore")
+        seen = await messages(socket, lambda m: m["type"] == "dataset")
+        assert seen[-1]["dataset"]["id"] == other
 
 
 async def test_the_log_from_an_offset(stack):
