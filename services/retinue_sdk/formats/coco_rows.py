@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -165,8 +166,8 @@ class _Part:
 
     def columns(self, images: Index, categories: Index, sizes: Ints, points: Ints) -> dict[str, Any]:
         """The columns of those that can be used."""
-        image = images.find(self._integers(item.image_id for item in self.items))
-        label = categories.find(self._integers(item.category_id for item in self.items))
+        image = images.find(self._integers(map(attrgetter("image_id"), self.items)))
+        label = categories.find(self._integers(map(attrgetter("category_id"), self.items)))
         self._refuse(image == UNKNOWN, "coco_image_unknown", ".image_id")
         self._refuse(label == UNKNOWN, "coco_category_unknown", ".category_id")
         self.good &= image != LEFT_OUT
