@@ -93,7 +93,8 @@ def through(s: SimpleNamespace, framework: str) -> tuple[float, list[float]]:
     """The platform's arm: when it was asked for, and the time of each optimiser step."""
     begun = time.time()
     job = s.load.start(framework, **LARGER[framework])
-    over = s.load.wait(job, "succeeded", timeout=600, every=3)  # nobody asks ten times a second: that would be measured too
+    # nobody asks ten times a second: that would be measured too
+    over = s.load.wait(job, "succeeded", timeout=600, every=3)
     s.view = s.settings.data / "trainers" / framework / "runs" / over["id"] / str(over["attempt"]) / "dataset"
     s.parameters = over["parameters"]
     series = s.load.client.get(f"/jobs/{over['id']}/metrics", max_points=0, keys="train/loss")["series"][0]
