@@ -12,7 +12,8 @@ from pydantic.json_schema import models_json_schema
 from retinue_sdk import api, schema
 
 WIRE = (
-    api.Me, api.Project, api.ProjectCreate, api.Upload, api.UploadCreate, api.Dataset, api.DatasetCreate, api.DatasetFormat, api.Catalogue,
+    api.Me, api.Project, api.ProjectCreate, api.Upload, api.UploadCreate, api.Dataset, api.DatasetCreate, api.DatasetFormat,
+    api.VersionCreate, api.VersionDiff, api.TrashedDataset, api.Catalogue,
     api.Job, api.JobCreate, api.JobCancel, api.Metrics, api.Artifact, schema.Problem,
 )  # fmt: skip
 

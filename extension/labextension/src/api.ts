@@ -10,13 +10,17 @@ import type {
   Dataset,
   DatasetCreate,
   DatasetFormat,
+  DatasetVersion,
   Finding,
   Job,
   JobCancel,
   JobCreate,
   Problem,
   Project,
-  Upload
+  TrashedDataset,
+  Upload,
+  VersionCreate,
+  VersionDiff
 } from './schema';
 
 export class ProblemError extends Error {
@@ -65,8 +69,33 @@ export class Api {
     return this._send('POST', `projects/${projectId}/datasets`, body);
   }
 
-  async deleteDataset(id: string): Promise<void> {
-    await this._request(`datasets/${id}`, { method: 'DELETE' });
+  /** Adds a complete upload to the newest version, or to the one that the body names. */
+  createVersion(datasetId: string, body: Partial<VersionCreate>): Promise<Dataset> {
+    return this._send('POST', `datasets/${datasetId}/versions`, body);
+  }
+
+  /** Makes the content of a version the newest again. */
+  restoreVersion(datasetId: string, version: number): Promise<DatasetVersion> {
+    return this._send('POST', `datasets/${datasetId}/versions/${version}/restore`, {});
+  }
+
+  /** What changed from one version to another; at most `limit` images of each kind. */
+  diff(datasetId: string, from: number, to: number, limit: number): Promise<VersionDiff> {
+    return this._json(`datasets/${datasetId}/versions/${from}/diff/${to}?limit=${limit}`);
+  }
+
+  trash(projectId: string): Promise<TrashedDataset[]> {
+    return this._json(`projects/${projectId}/trash`);
+  }
+
+  /** Moves a dataset to the trash, or with `purge` removes it for good. */
+  async deleteDataset(id: string, purge = false): Promise<void> {
+    await this._request(`datasets/${id}?purge=${purge}`, { method: 'DELETE' });
+  }
+
+  /** Takes a dataset out of the trash, under its own name when none is given. */
+  restoreDataset(id: string, name: string | null = null): Promise<Dataset> {
+    return this._send('POST', `datasets/${id}/restore`, { name });
   }
 
   formats(): Promise<DatasetFormat[]> {

@@ -2,12 +2,14 @@
 import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import React from 'react';
 
-import { Facts, Findings } from './datasets';
+import { Added, AddImages } from './add';
+import { Facts, Findings, Importing } from './datasets';
 import { ExportForm } from './export';
 import type { Dataset, DatasetVersion } from './schema';
 import { CommandIDs } from './tokens';
 import type { IUi } from './ui';
-import { size, StatusBadge } from './ui';
+import { ask, ProblemView, StatusBadge, useAction } from './ui';
+import { Versions } from './versions';
 
 export class DatasetPage extends ReactWidget {
   constructor(
@@ -45,7 +47,9 @@ function Page({ ui, id }: { ui: IUi; id: string }): JSX.Element {
   const [chosen, choose] = React.useState<number | null>(null);
   if (!dataset) {
     return (
-      <p className="retinue-Empty">{trans.__('This dataset is gone, or belongs to another project.')}</p>
+      <p className="retinue-Empty">
+        {trans.__('This dataset is in the trash or gone, or belongs to another project.')}
+      </p>
     );
   }
   const version = dataset.versions.find(v => v.number === chosen) ?? dataset.versions[0];
@@ -54,11 +58,15 @@ function Page({ ui, id }: { ui: IUi; id: string }): JSX.Element {
       <Head ui={ui} dataset={dataset} version={version} />
       {version ? (
         <>
+          <AddImages ui={ui} dataset={dataset} onAdd={() => choose(null)} />
           <Versions ui={ui} dataset={dataset} shown={version.number} choose={choose} />
           <Version ui={ui} dataset={dataset} version={version} />
         </>
       ) : (
-        <p className="retinue-Empty">{trans.__('It has no version yet: its import is not over.')}</p>
+        <>
+          <Importing dataset={dataset} trans={trans} />
+          <p className="retinue-Empty">{trans.__('It has no version yet: its import is not over.')}</p>
+        </>
       )}
     </div>
   );
@@ -74,6 +82,12 @@ function Head({
   version?: DatasetVersion;
 }): JSX.Element {
   const { commands, model, trans } = ui;
+  const { busy, problem, run } = useAction();
+  const remove = async () => {
+    if (await confirmTrash(dataset, trans)) {
+      await model.api.deleteDataset(dataset.id);
+    }
+  };
   const train = () => void commands.execute(CommandIDs.launch, { datasetId: dataset.id });
   return (
     <header className="retinue-Job-head">
@@ -81,60 +95,28 @@ function Head({
         {dataset.name} {dataset.status !== 'ready' && <StatusBadge status={dataset.status} trans={trans} />}
       </h1>
       {version && model.canWrite && (
-        <button className="jp-mod-styled jp-mod-accept" onClick={train}>
-          {trans.__('Train…')}
-        </button>
+        <div className="retinue-Job-actions">
+          <button className="jp-mod-styled jp-mod-accept" onClick={train}>
+            {trans.__('Train…')}
+          </button>
+          <button className="jp-mod-styled jp-mod-warn" disabled={busy} onClick={() => run(remove)}>
+            {trans.__('Move to trash')}
+          </button>
+        </div>
       )}
+      {problem && <ProblemView problem={problem} trans={trans} />}
     </header>
   );
 }
 
-interface IVersions {
-  ui: IUi;
-  dataset: Dataset;
-  shown: number;
-  choose: (version: number) => void;
-}
-
-function Versions({ ui, dataset, shown, choose }: IVersions): JSX.Element {
-  const { trans } = ui;
-  const heads = ['Version', 'Made', 'By', 'Images', 'Annotations', 'Format', 'Size', 'Digest'];
-  return (
-    <section aria-label={trans.__('Versions')}>
-      <h2>{trans.__('Versions')}</h2>
-      <table className="retinue-Table">
-        <thead>
-          <tr>
-            {heads.map(head => (
-              <th key={head} scope="col">
-                {trans.__(head)}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {dataset.versions.map(v => (
-            <tr key={v.number} aria-selected={v.number === shown}>
-              <td>
-                <button className="retinue-Link" onClick={() => choose(v.number)}>
-                  {`v${v.number}`}
-                </button>
-              </td>
-              <td>{new Date(v.created_at).toLocaleString()}</td>
-              <td>{v.created_by}</td>
-              <td>{v.images.toLocaleString()}</td>
-              <td>{v.annotations.toLocaleString()}</td>
-              <td>{v.format}</td>
-              <td>{size(v.size_bytes)}</td>
-              <td>
-                <code title={v.digest}>{v.digest.slice(0, 12)}</code>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
-  );
+function confirmTrash(dataset: Dataset, trans: IUi['trans']): Promise<boolean> {
+  return ask({
+    title: trans.__('Move “%1” to the trash?', dataset.name),
+    body: trans.__('It can be restored from the trash in the panel. Trainings keep the data they use.'),
+    yes: trans.__('Move to trash'),
+    no: trans.__('Keep it'),
+    warn: true
+  });
 }
 
 function Version({
@@ -151,6 +133,7 @@ function Version({
     <>
       <section aria-label={trans.__('Content')}>
         <h2>{trans.__('Content of version %1', version.number)}</h2>
+        {version.merged && <Added merged={version.merged} trans={trans} />}
         <Facts version={version} trans={trans} />
         <p className="retinue-Facts">
           {trans.__('For')} {version.tasks.join(', ')} · {version.classes.join(', ')}

@@ -1,9 +1,10 @@
 /** Datasets of the project: what is in them, what was found wrong, and the way in for new ones. */
 import React from 'react';
 
-import { useFormats } from './export';
+import { FormatSelect, useFormats } from './export';
 import type { Dataset, DatasetVersion, Finding, Problem } from './schema';
 import { CommandIDs } from './tokens';
+import { TrashList } from './trash';
 import type { IUi } from './ui';
 import { ProblemView, Progress, size, StatusBadge } from './ui';
 import type { UploadModel } from './upload';
@@ -24,6 +25,7 @@ export function Datasets(ui: IUi): JSX.Element {
           <UploadItem key={upload.id ?? index} upload={upload} {...ui} />
         ))}
       {model.canWrite && <DropZone {...ui} />}
+      <TrashList key={model.project?.id} {...ui} />
     </section>
   );
 }
@@ -52,12 +54,7 @@ function DatasetItem({ dataset, commands, model, trans }: IUi & { dataset: Datas
           </button>
         )}
       </div>
-      {dataset.status === 'importing' && (
-        <>
-          <Progress value={dataset.progress} label={trans.__('Import of %1', dataset.name)} />
-          <small aria-live="polite">{dataset.stage}</small>
-        </>
-      )}
+      <Importing dataset={dataset} trans={trans} />
       {version && <Facts version={version} trans={trans} />}
       {version && <Findings findings={version.findings} trans={trans} />}
       {dataset.problem && <ProblemView problem={dataset.problem as unknown as Problem} trans={trans} />}
@@ -71,6 +68,19 @@ function DatasetItem({ dataset, commands, model, trans }: IUi & { dataset: Datas
 }
 
 type Trans = IUi['trans'];
+
+/** How far what is being made of a dataset is; nothing while nothing is. */
+export function Importing({ dataset, trans }: { dataset: Dataset; trans: Trans }): JSX.Element | null {
+  if (dataset.status !== 'importing') {
+    return null;
+  }
+  return (
+    <>
+      <Progress value={dataset.progress} label={trans.__('Import of %1', dataset.name)} />
+      <small aria-live="polite">{dataset.stage}</small>
+    </>
+  );
+}
 
 export function Facts({ version, trans }: { version: DatasetVersion; trans: Trans }): JSX.Element {
   const number = (n: number) => n.toLocaleString();
@@ -115,7 +125,7 @@ export function Findings({ findings, trans }: { findings: Finding[]; trans: Tran
   );
 }
 
-function UploadItem({ upload, model, trans }: IUi & { upload: UploadModel }): JSX.Element {
+export function UploadItem({ upload, model, trans }: IUi & { upload: UploadModel }): JSX.Element {
   const { file, state, fraction, sent, problem } = upload;
   const label = trans.__('Upload of %1', file.name);
   return (
@@ -170,17 +180,13 @@ function DropZone(ui: IUi): JSX.Element {
               'Drop an archive of images here to make the first dataset: zip, tar, tar.gz or tar.zst.'
             )}
       </p>
-      <label className="retinue-Drop-formats">
-        {trans.__('Format')}{' '}
-        <select className="jp-mod-styled" value={format} onChange={event => setFormat(event.target.value)}>
-          <option value="">{trans.__('Recognise it')}</option>
-          {formats.map(({ name, title }) => (
-            <option key={name} value={name}>
-              {title}
-            </option>
-          ))}
-        </select>
-      </label>
+      <FormatSelect
+        formats={formats}
+        none={trans.__('Recognise it')}
+        label={trans.__('Format')}
+        value={format}
+        choose={setFormat}
+      />
       <input
         ref={input}
         type="file"

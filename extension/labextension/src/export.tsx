@@ -20,19 +20,13 @@ export function ExportForm({ ui, dataset, version }: IProps): JSX.Element {
   return (
     <section className="retinue-Export" aria-label={trans.__('Export')}>
       <h2>{trans.__('Export')}</h2>
-      <label>
-        {trans.__('Format')}{' '}
-        <select className="jp-mod-styled" value={chosen} onChange={event => choose(event.target.value)}>
-          <option value="">{trans.__('Choose…')}</option>
-          {formats
-            .filter(format => format.writes)
-            .map(format => (
-              <option key={format.name} value={format.name}>
-                {format.title}
-              </option>
-            ))}
-        </select>
-      </label>
+      <FormatSelect
+        formats={formats.filter(format => format.writes)}
+        none={trans.__('Choose…')}
+        label={trans.__('Format')}
+        value={chosen}
+        choose={choose}
+      />
       {problem && <ProblemView problem={problem} trans={trans} />}
       {chosen && !losses && !problem && <p aria-live="polite">{trans.__('Looking what it can hold…')}</p>}
       {losses && (
@@ -48,6 +42,31 @@ export function ExportForm({ ui, dataset, version }: IProps): JSX.Element {
         </>
       )}
     </section>
+  );
+}
+
+interface IFormatSelect {
+  formats: DatasetFormat[];
+  label: string;
+  /** What is shown for the empty choice. */
+  none: string;
+  value: string;
+  choose: (name: string) => void;
+}
+
+export function FormatSelect({ formats, label, none, value, choose }: IFormatSelect): JSX.Element {
+  return (
+    <label className="retinue-Format">
+      {label}{' '}
+      <select className="jp-mod-styled" value={value} onChange={event => choose(event.target.value)}>
+        <option value="">{none}</option>
+        {formats.map(({ name, title }) => (
+          <option key={name} value={name}>
+            {title}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

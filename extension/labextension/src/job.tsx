@@ -1,5 +1,4 @@
 /** The page of one job: chart, progress, what happened, log, parameters, files, and the ways to end it. */
-import { Dialog, showDialog } from '@jupyterlab/apputils';
 import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import React from 'react';
 
@@ -9,7 +8,7 @@ import { isOver } from './jobmodel';
 import type { JobModel } from './jobmodel';
 import type { Artifact, Job, JobCancel } from './schema';
 import type { IUi } from './ui';
-import { duration, jobFraction, ProblemView, Progress, size, StatusBadge } from './ui';
+import { ask, duration, jobFraction, ProblemView, Progress, size, StatusBadge } from './ui';
 
 export class JobPage extends ReactWidget {
   constructor(
@@ -144,17 +143,16 @@ export async function confirmCancel(
   cancel: () => Promise<void>
 ): Promise<void> {
   const now = when === 'now';
-  const answer = await showDialog({
+  const sure = await ask({
     title: now ? trans.__('Cancel “%1”?', job.name) : trans.__('Stop “%1” after this epoch?', job.name),
     body: now
       ? trans.__('The training ends at once. Metrics, log and finished checkpoints stay.')
       : trans.__('The training ends when the present epoch is over, with its results kept.'),
-    buttons: [
-      Dialog.cancelButton({ label: trans.__('Go on training') }),
-      Dialog.warnButton({ label: now ? trans.__('Cancel now') : trans.__('Stop after this epoch') })
-    ]
+    yes: now ? trans.__('Cancel now') : trans.__('Stop after this epoch'),
+    no: trans.__('Go on training'),
+    warn: true
   });
-  if (answer.button.accept) {
+  if (sure) {
     await cancel();
   }
 }

@@ -8,7 +8,8 @@ import { toProblem } from './api';
 import { JobModel } from './jobmodel';
 import { LiveSocket } from './socket';
 import type { Frame } from './socket';
-import type { Dataset, Job, Problem, Project } from './schema';
+import type { Dataset, Job, Problem, Project, VersionCreate } from './schema';
+import type { IPurpose } from './upload';
 import { UploadModel } from './upload';
 
 /** Where the choice of a project is kept between page loads. */
@@ -43,6 +44,10 @@ export class RetinueModel {
     return this.project !== null && this.project.role !== 'viewer';
   }
 
+  get isOwner(): boolean {
+    return this.project?.role === 'owner';
+  }
+
   /** Loads everything shown; also the cure after a failure. */
   async refresh(): Promise<void> {
     await this._try(async () => {
@@ -71,6 +76,7 @@ export class RetinueModel {
     });
   }
 
+  /** Moves it to the trash; one without a version is gone at once. */
   async deleteDataset(id: string): Promise<void> {
     await this._try(async () => {
       await this.api.deleteDataset(id);
@@ -81,30 +87,28 @@ export class RetinueModel {
   /** Sends a file and, once it is complete, has a dataset made of it. */
   async upload(file: File, format: string | null = null): Promise<void> {
     const project = this.project;
-    if (!project) {
-      return;
+    if (project) {
+      const name = file.name.replace(/\.(zip|tar|tgz|tar\.gz|tar\.zst)$/i, '');
+      const finish = (upload_id: string) => this.api.createDataset(project.id, { name, upload_id, format });
+      await this._send(project.id, file, { datasetId: null, finish });
     }
-    const upload = new UploadModel(project.id, file, this.api, toProblem, format);
-    this.uploads = [...this.uploads, upload];
-    upload.changed.connect(() => this._changed.emit());
-    await this.resume(upload);
+  }
+
+  /** Sends a file and, once it is complete, has it added to a dataset. */
+  async addTo(dataset: Dataset, file: File, settings: Partial<VersionCreate>): Promise<void> {
+    const finish = (upload_id: string) => this.api.createVersion(dataset.id, { ...settings, upload_id });
+    await this._send(dataset.project_id, file, { datasetId: dataset.id, finish });
   }
 
   async resume(upload: UploadModel): Promise<void> {
     if (!(await upload.run())) {
       return;
     }
-    const name = upload.file.name.replace(/\.(zip|tar|tgz|tar\.gz|tar\.zst)$/i, '');
-    const made = await this._try(async () => {
-      const body = { name, upload_id: upload.id as string, format: upload.format };
-      this._putDataset(await this.api.createDataset(upload.projectId, body));
-    });
-    if (made) {
+    try {
+      this._putDataset(await upload.purpose.finish(upload.id as string));
       this.forget(upload);
-    } else {
-      upload.state = 'paused';
-      upload.problem = this.problem;
-      this._changed.emit();
+    } catch (error) {
+      upload.pause(toProblem(error));
     }
   }
 
@@ -140,6 +144,13 @@ export class RetinueModel {
   dismiss(): void {
     this.problem = null;
     this._changed.emit();
+  }
+
+  private async _send(projectId: string, file: File, purpose: IPurpose): Promise<void> {
+    const upload = new UploadModel(projectId, file, this.api, toProblem, purpose);
+    this.uploads = [...this.uploads, upload];
+    upload.changed.connect(() => this._changed.emit());
+    await this.resume(upload);
   }
 
   private async _show(project: Project | null): Promise<void> {
@@ -185,7 +196,9 @@ export class RetinueModel {
   }
 
   private _putDataset(dataset: Dataset): void {
-    this.datasets = put(this.datasets, dataset);
+    if (dataset.project_id === this.project?.id) {
+      this.datasets = put(this.datasets, dataset);
+    }
   }
 
   private _onConnection(): void {

@@ -41,8 +41,28 @@ export interface components {
       models: components['schemas']['ModelInfo'][];
     };
     /**
+     * ChangeCounts
+     * @description How many of something changed, and in which way. What was moved may have been modified too.
+     */
+    ChangeCounts: {
+      /** Added */
+      added: number;
+      /** Removed */
+      removed: number;
+      /** Modified */
+      modified: number;
+      /**
+       * Moved
+       * @default 0
+       */
+      moved: number;
+    };
+    /**
      * Dataset
-     * @description A named dataset of a project with its versions, newest first. FAILED carries the problem and no version.
+     * @description A named dataset of a project with its versions, newest first.
+     *
+     *     FAILED carries the problem and has no version. With versions, IMPORTING means that something is being added, and READY
+     *     with a problem that the last addition failed: its versions can be used all the while.
      */
     Dataset: {
       /**
@@ -75,6 +95,16 @@ export interface components {
       created_at: string;
       /** Created By */
       created_by: string;
+      /**
+       * Trashed At
+       * @default null
+       */
+      trashed_at: string | null;
+      /**
+       * Trashed By
+       * @default null
+       */
+      trashed_by: string | null;
     };
     /**
      * DatasetCreate
@@ -119,11 +149,9 @@ export interface components {
     DatasetStatus: 'importing' | 'ready' | 'failed';
     /**
      * DatasetVersion
-     * @description An immutable version. The same content has the same digest.
+     * @description An immutable version.
      */
     DatasetVersion: {
-      /** Number */
-      number: number;
       /** Digest */
       digest: string;
       /** Format */
@@ -146,6 +174,19 @@ export interface components {
       findings: components['schemas']['Finding'][];
       /** Split Rule */
       split_rule: string | null;
+      /**
+       * Recognised
+       * @default null
+       */
+      recognised: string | null;
+      /** @default null */
+      merged: components['schemas']['Merged'] | null;
+      /** Number */
+      number: number;
+      /** Parent */
+      parent: number | null;
+      /** Note */
+      note: string;
       /**
        * Created At
        * Format: date-time
@@ -174,6 +215,30 @@ export interface components {
       count: number;
       /** Examples */
       examples: string[];
+    };
+    /**
+     * ImageChange
+     * @description An image that is not the same in two versions. `was_` is how it was in the first one.
+     */
+    ImageChange: {
+      /** Key */
+      key: string;
+      /** Split */
+      split: string;
+      /** Was Key */
+      was_key: string;
+      /** Was Split */
+      was_split: string;
+      /** Other Bytes */
+      other_bytes: boolean;
+      /** Other Attributes */
+      other_attributes: boolean;
+      /** Annotations Added */
+      annotations_added: number;
+      /** Annotations Removed */
+      annotations_removed: number;
+      /** Annotations Changed */
+      annotations_changed: number;
     };
     /**
      * Job
@@ -326,6 +391,22 @@ export interface components {
       admin: boolean;
       /** Scopes */
       scopes: string[];
+    };
+    /**
+     * Merged
+     * @description What became of the images that were added to a version.
+     */
+    Merged: {
+      /** Added */
+      added: number;
+      /** Kept Both */
+      kept_both: number;
+      /** Replaced */
+      replaced: number;
+      /** Skipped */
+      skipped: number;
+      /** Unchanged */
+      unchanged: number;
     };
     /**
      * Metrics
@@ -601,6 +682,57 @@ export interface components {
       version: string | null;
     };
     /**
+     * TrashedDataset
+     * @description GET /projects/{id}/trash: a dataset that was deleted, and until when it can be restored.
+     */
+    TrashedDataset: {
+      /**
+       * Id
+       * Format: uuid
+       */
+      id: string;
+      /**
+       * Project Id
+       * Format: uuid
+       */
+      project_id: string;
+      /** Name */
+      name: string;
+      status: components['schemas']['DatasetStatus'];
+      /** Progress */
+      progress: number;
+      /** Stage */
+      stage: string;
+      /** Problem */
+      problem: {
+        [key: string]: unknown;
+      } | null;
+      /** Versions */
+      versions: components['schemas']['DatasetVersion'][];
+      /**
+       * Created At
+       * Format: date-time
+       */
+      created_at: string;
+      /** Created By */
+      created_by: string;
+      /**
+       * Trashed At
+       * @default null
+       */
+      trashed_at: string | null;
+      /**
+       * Trashed By
+       * @default null
+       */
+      trashed_by: string | null;
+      /**
+       * Expires At
+       * Format: date-time
+       */
+      expires_at: string;
+    };
+    /**
      * Upload
      * @description A file on its way. `offset` is how many bytes are safely here: go on from there.
      */
@@ -637,6 +769,76 @@ export interface components {
       /** Size */
       size: number;
     };
+    /**
+     * VersionCreate
+     * @description POST /datasets/{id}/versions: adds a complete upload, an archive or a single image, to a version; the result is the next one.
+     */
+    VersionCreate: {
+      /**
+       * Upload Id
+       * Format: uuid
+       */
+      upload_id: string;
+      /**
+       * Parent
+       * @default null
+       */
+      parent: number | null;
+      /**
+       * Format
+       * @default null
+       */
+      format: string | null;
+      /** Classes */
+      classes?: {
+        [key: string]: string | null;
+      };
+      /**
+       * Conflict
+       * @default skip
+       * @enum {string}
+       */
+      conflict: 'skip' | 'keep_both' | 'replace';
+      /**
+       * Split
+       * @default null
+       */
+      split: ('train' | 'val' | 'test') | null;
+      /**
+       * Seed
+       * @default 0
+       */
+      seed: number;
+      /**
+       * Note
+       * @default
+       */
+      note: string;
+    };
+    /**
+     * VersionDiff
+     * @description GET /datasets/{id}/versions/{a}/diff/{b}: the counts are of everything, the lists are one page each, by key.
+     */
+    VersionDiff: {
+      /** A */
+      a: number;
+      /** B */
+      b: number;
+      images: components['schemas']['ChangeCounts'];
+      annotations: components['schemas']['ChangeCounts'];
+      /** Classes Added */
+      classes_added: string[];
+      /** Classes Removed */
+      classes_removed: string[];
+      /** Added */
+      added: components['schemas']['ImageChange'][];
+      /** Removed */
+      removed: components['schemas']['ImageChange'][];
+      /** Modified */
+      modified: components['schemas']['ImageChange'][];
+      /** Moved */
+      moved: components['schemas']['ImageChange'][];
+    };
   };
   responses: never;
   parameters: never;
@@ -646,17 +848,20 @@ export interface components {
 }
 export type Artifact = components['schemas']['Artifact'];
 export type Catalogue = components['schemas']['Catalogue'];
+export type ChangeCounts = components['schemas']['ChangeCounts'];
 export type Dataset = components['schemas']['Dataset'];
 export type DatasetCreate = components['schemas']['DatasetCreate'];
 export type DatasetFormat = components['schemas']['DatasetFormat'];
 export type DatasetStatus = components['schemas']['DatasetStatus'];
 export type DatasetVersion = components['schemas']['DatasetVersion'];
 export type Finding = components['schemas']['Finding'];
+export type ImageChange = components['schemas']['ImageChange'];
 export type Job = components['schemas']['Job'];
 export type JobCancel = components['schemas']['JobCancel'];
 export type JobCreate = components['schemas']['JobCreate'];
 export type Kind = components['schemas']['Kind'];
 export type Me = components['schemas']['Me'];
+export type Merged = components['schemas']['Merged'];
 export type Metrics = components['schemas']['Metrics'];
 export type ModelInfo = components['schemas']['ModelInfo'];
 export type Problem = components['schemas']['Problem'];
@@ -671,7 +876,10 @@ export type Status = components['schemas']['Status'];
 export type Target = components['schemas']['Target'];
 export type Task = components['schemas']['Task'];
 export type TrainerState = components['schemas']['TrainerState'];
+export type TrashedDataset = components['schemas']['TrashedDataset'];
 export type Upload = components['schemas']['Upload'];
 export type UploadCreate = components['schemas']['UploadCreate'];
+export type VersionCreate = components['schemas']['VersionCreate'];
+export type VersionDiff = components['schemas']['VersionDiff'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

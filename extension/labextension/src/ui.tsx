@@ -1,8 +1,10 @@
 /** Small parts that every view uses. */
+import { Dialog, showDialog } from '@jupyterlab/apputils';
 import type { CommandRegistry } from '@lumino/commands';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import React from 'react';
 
+import { toProblem } from './api';
 import type { RetinueModel } from './model';
 import type { Job, Problem } from './schema';
 
@@ -85,6 +87,42 @@ export function statusWord(status: string, trans: TranslationBundle): string {
     ready: trans.__('Ready')
   };
   return words[status] ?? status;
+}
+
+interface IQuestion {
+  title: string;
+  body: string;
+  yes: string;
+  no: string;
+  /** Whether what is asked for takes something away. */
+  warn?: boolean;
+}
+
+/** Asks in a dialog; false when it is closed otherwise. */
+export async function ask({ title, body, yes, no, warn = false }: IQuestion): Promise<boolean> {
+  const accept = warn ? Dialog.warnButton({ label: yes }) : Dialog.okButton({ label: yes });
+  const answer = await showDialog({ title, body, buttons: [Dialog.cancelButton({ label: no }), accept] });
+  return answer.button.accept;
+}
+
+interface IAction {
+  busy: boolean;
+  problem: Problem | null;
+  run: (action: () => Promise<unknown>) => void;
+}
+
+/** Does what the user asks for, and keeps what went wrong. */
+export function useAction(): IAction {
+  const [busy, setBusy] = React.useState(false);
+  const [problem, setProblem] = React.useState<Problem | null>(null);
+  const run = (action: () => Promise<unknown>) => {
+    setBusy(true);
+    setProblem(null);
+    void action()
+      .catch(error => setProblem(toProblem(error)))
+      .finally(() => setBusy(false));
+  };
+  return { busy, problem, run };
 }
 
 /** 0 to 1; null when nothing is known yet. */

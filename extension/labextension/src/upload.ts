@@ -4,7 +4,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
-import type { Problem, Upload } from './schema';
+import type { Dataset, Problem, Upload } from './schema';
 
 export const CHUNK_BYTES = 8 * 2 ** 20;
 const TRIES = 5;
@@ -23,6 +23,13 @@ export interface IUploadApi {
   ): Promise<Upload>;
 }
 
+/** What a file is for: called once it is complete, and again when that failed. */
+export interface IPurpose {
+  finish(uploadId: string): Promise<Dataset>;
+  /** The dataset it is added to; null when a new one is made of it. */
+  datasetId: string | null;
+}
+
 export type UploadState = 'sending' | 'paused' | 'done' | 'cancelled';
 
 export class UploadModel {
@@ -37,8 +44,7 @@ export class UploadModel {
     readonly file: File,
     private readonly _api: IUploadApi,
     private readonly _toProblem: (error: unknown) => Problem,
-    /** What it is to be read as; recognised when null. */
-    readonly format: string | null = null,
+    readonly purpose: IPurpose,
     private readonly _firstWaitMs = 500
   ) {}
 
@@ -69,6 +75,11 @@ export class UploadModel {
     }
     this._set('done', null);
     return true;
+  }
+
+  /** What it is for could not be done; `run` and `finish` may be tried again. */
+  pause(problem: Problem): void {
+    this._set('paused', problem);
   }
 
   async cancel(): Promise<void> {

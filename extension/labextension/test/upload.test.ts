@@ -44,7 +44,8 @@ class Server implements IUploadApi {
 
 const content = Buffer.alloc(2 * CHUNK_BYTES + 17, 'retinue');
 const file = new File([content], 'a.zip');
-const start = (server: Server) => new UploadModel('p', file, server, error => error as never, null, 1);
+const purpose = { datasetId: null, finish: async () => ({}) as never };
+const start = (server: Server) => new UploadModel('p', file, server, error => error as never, purpose, 1);
 
 test('a file arrives whole, in chunks with checksums', async () => {
   const server = new Server(content.length);

@@ -1,0 +1,194 @@
+/** More images for a dataset: what is sent is added to its newest version and makes the next one. */
+import React from 'react';
+
+import { readClassMap } from './classmap';
+import { Importing, UploadItem } from './datasets';
+import { FormatSelect, useFormats } from './export';
+import type { Dataset, Merged, Problem, VersionCreate } from './schema';
+import type { IUi } from './ui';
+import { ProblemView } from './ui';
+
+const NAMED = 50; // classes in the hint
+
+type Settings = Pick<VersionCreate, 'format' | 'conflict' | 'split' | 'note'>;
+
+const FIRST: Settings = { format: null, conflict: 'skip', split: null, note: '' };
+
+interface IAdd {
+  ui: IUi;
+  dataset: Dataset;
+  /** Called when the adding begins. */
+  onAdd: () => void;
+}
+
+export function AddImages({ ui, dataset, onAdd }: IAdd): JSX.Element {
+  const { model, trans } = ui;
+  const uploads = model.uploads.filter(upload => upload.purpose.datasetId === dataset.id);
+  const add = (file: File, settings: Partial<VersionCreate>) => {
+    onAdd();
+    void model.addTo(dataset, file, settings);
+  };
+  return (
+    <section className="retinue-Add" aria-label={trans.__('Add images')}>
+      {dataset.problem && <ProblemView problem={dataset.problem as unknown as Problem} trans={trans} />}
+      {uploads.map((upload, index) => (
+        <UploadItem key={upload.id ?? index} upload={upload} {...ui} />
+      ))}
+      <Importing dataset={dataset} trans={trans} />
+      {model.canWrite && (
+        <details>
+          <summary>{trans.__('Add images…')}</summary>
+          <AddForm
+            key={dataset.versions[0].number} // an empty one once something was added
+            ui={ui}
+            classes={dataset.versions[0].classes}
+            busy={uploads.length > 0 || dataset.status === 'importing'}
+            add={add}
+          />
+        </details>
+      )}
+    </section>
+  );
+}
+
+interface IForm {
+  ui: IUi;
+  classes: string[];
+  busy: boolean;
+  add: (file: File, settings: Partial<VersionCreate>) => void;
+}
+
+function AddForm({ ui, classes, busy, add }: IForm): JSX.Element {
+  const { trans } = ui;
+  const formats = useFormats(ui);
+  const [file, setFile] = React.useState<File | null>(null);
+  const [settings, setSettings] = React.useState(FIRST);
+  const [map, setMap] = React.useState('');
+  const { classes: renamed, wrong } = readClassMap(map);
+  const set = (part: Partial<Settings>) => setSettings({ ...settings, ...part });
+  const submit = (event: React.FormEvent) => {
+    event.preventDefault();
+    if (file) {
+      add(file, { ...settings, classes: renamed });
+    }
+  };
+  return (
+    <form className="retinue-Add-form" onSubmit={submit}>
+      <label>
+        {trans.__('Archive or image')}{' '}
+        <input
+          type="file"
+          accept=".zip,.tar,.tgz,.gz,.zst,image/*"
+          onChange={event => setFile(event.target.files?.[0] ?? null)}
+        />
+      </label>
+      <FormatSelect
+        formats={formats}
+        none={trans.__('Recognise it')}
+        label={trans.__('Format')}
+        value={settings.format ?? ''}
+        choose={name => set({ format: name || null })}
+      />
+      <Choices trans={trans} settings={settings} set={set} />
+      <ClassMap trans={trans} classes={classes} text={map} wrong={wrong} write={setMap} />
+      <button className="jp-mod-styled jp-mod-accept" disabled={!file || busy || wrong.length > 0}>
+        {trans.__('Add to the dataset')}
+      </button>
+    </form>
+  );
+}
+
+interface IChoices {
+  trans: IUi['trans'];
+  settings: Settings;
+  set: (part: Partial<Settings>) => void;
+}
+
+function Choices({ trans, settings, set }: IChoices): JSX.Element {
+  return (
+    <>
+      <label>
+        {trans.__('An image of a name that is there already')}{' '}
+        <select
+          className="jp-mod-styled"
+          value={settings.conflict}
+          onChange={event => set({ conflict: event.target.value as Settings['conflict'] })}
+        >
+          <option value="skip">{trans.__('Skip it')}</option>
+          <option value="keep_both">{trans.__('Keep both')}</option>
+          <option value="replace">{trans.__('Replace the old one')}</option>
+        </select>
+      </label>
+      <label>
+        {trans.__('Split of images that bring none')}{' '}
+        <select
+          className="jp-mod-styled"
+          value={settings.split ?? ''}
+          onChange={event => set({ split: (event.target.value || null) as Settings['split'] })}
+        >
+          <option value="">{trans.__('Draw it, 80/20')}</option>
+          {['train', 'val', 'test'].map(split => (
+            <option key={split}>{split}</option>
+          ))}
+        </select>
+      </label>
+      <label>
+        {trans.__('Note')}{' '}
+        <input
+          className="jp-mod-styled"
+          maxLength={2000}
+          value={settings.note}
+          onChange={event => set({ note: event.target.value })}
+        />
+      </label>
+    </>
+  );
+}
+
+interface IClassText {
+  trans: IUi['trans'];
+  classes: string[];
+  text: string;
+  wrong: string[];
+  write: (text: string) => void;
+}
+
+function ClassMap({ trans, classes, text, wrong, write }: IClassText): JSX.Element {
+  const id = React.useId();
+  const names = classes.slice(0, NAMED).join(', ') + (classes.length > NAMED ? ', …' : '');
+  return (
+    <label>
+      {trans.__('Classes by another name')}
+      <textarea
+        className="jp-mod-styled"
+        rows={3}
+        value={text}
+        placeholder={trans.__('incoming name = existing name')}
+        aria-describedby={id}
+        aria-invalid={wrong.length > 0}
+        onChange={event => write(event.target.value)}
+      />
+      <small id={id}>
+        {trans.__('One a line; nothing after the = leaves the class out. The classes here: %1', names)}
+        {wrong.length > 0 && (
+          <span className="retinue-Field-errors" role="alert">
+            {trans.__('Not of the form “incoming = existing”, or named twice: %1', wrong.join('; '))}
+          </span>
+        )}
+      </small>
+    </label>
+  );
+}
+
+/** What became of the images that a version was made by adding. */
+export function Added({ merged, trans }: { merged: Merged; trans: IUi['trans'] }): JSX.Element {
+  const number = (n: number) => n.toLocaleString();
+  const { added, kept_both, replaced, skipped, unchanged } = merged;
+  return (
+    <p className="retinue-Facts" role="status">
+      {trans.__('%1 images added, %2 replaced, %3 skipped', number(added), number(replaced), number(skipped))}
+      {kept_both > 0 && <> · {trans.__('%1 of those added got another name', number(kept_both))}</>}
+      {unchanged > 0 && <> · {trans.__('%1 were there already', number(unchanged))}</>}
+    </p>
+  );
+}
