@@ -108,3 +108,35 @@ def test_a_saved_notebook_shows_the_chart_without_a_kernel(lab, hub):
     expect(lab.page.locator(".retinue-Output-head").last).to_contain_text("saved picture")
     charts = "[...document.querySelectorAll('.jp-Notebook .retinue-Chart')].map(n => n.chart.store.size)"
     assert 2 in lab.page.evaluate(charts)
+
+
+def test_a_dataset_grows_is_compared_restored_exported_and_taken_out_of_the_trash(lab):
+    page = lab.page
+    make_dataset(lab)
+    page.get_by_title("Open shapes").click()
+    body = page.locator(".retinue-Dataset-body")
+    body.get_by_text("Add images…").click()
+    more = {"name": "more.zip", "mimeType": "application/zip", "buffer": images_zip(count=12)}
+    body.get_by_label("Archive or image").set_input_files(more)
+    body.get_by_role("button", name="Add to the dataset").click()
+    expect(body).to_contain_text("4 images added, 0 replaced, 0 skipped")
+
+    body.get_by_role("button", name="Compare version 1 with the newest").click()
+    expect(body.get_by_role("region", name="What changed")).to_contain_text("round/11.png")
+    body.get_by_role("button", name="Restore version 1").click()
+    page.locator(".jp-Dialog").get_by_role("button", name="Restore").click()
+    expect(body).to_contain_text("Version 1 restored.")
+
+    export = body.get_by_role("region", name="Export")
+    export.get_by_label("Format").select_option(label="Pascal VOC")
+    expect(export.locator(".retinue-Losses")).to_be_visible()
+    with page.expect_download() as download:
+        export.get_by_role("link", name="Download zip").click()
+    assert download.value.path().read_bytes().startswith(b"PK")
+
+    body.get_by_role("button", name="Move to trash").click()
+    page.locator(".jp-Dialog").get_by_role("button", name="Move to trash").click()
+    expect(page.locator(".retinue-Dataset")).to_contain_text("in the trash")
+    page.locator(".retinue-Trash summary").click()
+    page.get_by_role("button", name="Restore shapes").click()
+    expect(page.locator(".retinue-Item[data-dataset]")).to_contain_text("20 images")
