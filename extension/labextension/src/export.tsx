@@ -33,7 +33,7 @@ export function ExportForm({ ui, dataset, version }: IProps): JSX.Element {
         <>
           <Losses losses={losses} trans={trans} />
           <a
-            className="jp-mod-styled jp-mod-accept retinue-Export-download"
+            className="retinue-Export-download"
             href={model.api.archiveUrl(dataset.id, version.number, chosen)}
             download
           >

@@ -33,7 +33,7 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
         with shallow(source.name, report):
             document = coco_json.load(root / source.name, source.name, report)
             if document is not None:
-                listed = coco_json.images_of(document, report)
+                listed = coco_records.images_of(document, report)
                 columns.add_file(document, pictures.add(source, listed, columns, report))
     pictures.report_left(report)
     if not columns.images["key"]:
@@ -48,7 +48,7 @@ def read_annotations(path: Path) -> tuple[AnnotationTable, list[Finding]]:
     with shallow(path.name, report):
         document = coco_json.load(path, path.name, report)
         if document is not None:
-            listed = [image for image in coco_json.images_of(document, report) if _has_size(image, report)]
+            listed = [image for image in coco_records.images_of(document, report) if _has_size(image, report)]
             columns.add_images(
                 key=[image.key for image in listed],
                 path=[""] * len(listed),

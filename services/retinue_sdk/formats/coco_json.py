@@ -1,136 +1,67 @@
-"""COCO's JSON: text to typed records, and every reason why a record cannot be used.
+"""COCO's JSON, cut into its records without decoding them, and what all records are checked for.
 
-A file is first cut into its records without decoding them. They are then decoded a few thousand at a time, so that memory
-stays near the size of the file. Only a part with something unknown or wrong in it is gone through record by record.
+`coco_records` decodes them.
 """
 
 from __future__ import annotations
 
 import gc
 import json
-import posixpath
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
-from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, Meta, Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
-from retinue_sdk.formats.image_names import leads_outside
 from retinue_sdk.formats.report import Report
-from retinue_sdk.formats.rows import to_json
 
 MAX_BYTES = 2_000_000_000
 MAX_RECORD = 64_000_000
-PART = 300_000  # bytes decoded at a time: few enough for the cache of a processor
-
-NO_ID = -(2**63)
-Id = Annotated[int, Meta(ge=NO_ID + 1, le=2**63 - 1)]
-Size = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-PLAIN = re.compile(r"\w[\w-]*\.\w+")  # most names, of which nothing need be asked
 BAD = (msgspec.DecodeError, UnicodeDecodeError)
 Json = dict[str, Any]
 Record = TypeVar("Record")
 
 
-class Image(msgspec.Struct):
-    """What an image must say; all else becomes its attributes. Without a size, the file's is taken."""
-
-    id: Id
-    file_name: str
-    width: Size = 0
-    height: Size = 0
+class _File(msgspec.Struct):
+    images: list[Raw]
+    categories: list[Raw]
+    annotations: list[Raw] | UnsetType = UNSET
 
 
-class Category(msgspec.Struct):
-    """What a category must say; all else becomes attributes of the class."""
-
-    id: Id
-    name: str
-
-
-class Runs(msgspec.Struct, gc=False):
-    """A mask: height and width, and run lengths or COCO's compressed text of them."""
-
-    size: tuple[Size, Size]
-    counts: list[Size] | str
-
-
-class Annotation(msgspec.Struct, gc=False):
-    """An annotation. `attributes` is not of COCO, but what CVAT and Datumaro write; here it also takes unknown keys."""
-
-    image_id: Id
-    category_id: Id
-    id: Id | UnsetType = UNSET
-    bbox: tuple[float, float, float, float] | UnsetType | None = UNSET
-    segmentation: list[list[float]] | Runs | UnsetType | None = UNSET
-    keypoints: list[float] | UnsetType | None = UNSET
-    num_keypoints: Id | UnsetType | None = UNSET
-    area: int | float | UnsetType | None = UNSET
-    iscrowd: int | float | bool | UnsetType | None = UNSET
-    attributes: Json | UnsetType | None = UNSET
-
-
-class _Known(Annotation, forbid_unknown_fields=True, gc=False):
-    """An annotation with nothing in it that COCO does not know."""
-
-
-FIELDS = Annotation.__struct_fields__
-_COLUMNS = [attrgetter(name) for name in FIELDS]
-_object = msgspec.json.Decoder(dict[str, Raw])
+_file = msgspec.json.Decoder(_File)
 _record = msgspec.json.Decoder(Json)
-_list = msgspec.json.Decoder(list[Raw])
-_annotation = msgspec.json.Decoder(Annotation)
-_annotations = msgspec.json.Decoder(list[_Known])
 
 
 @dataclass
 class Document:
-    """A file cut into records, not decoded yet."""
+    """A file cut into records."""
 
     name: str
-    images: list[Raw]
-    annotations: list[Raw]
-    categories: list[Raw]
-
-
-@dataclass
-class Listed:
-    """An image as a file lists it."""
-
-    id: int
-    key: str
-    size: tuple[int, int]
-    attributes: str
-    where: str
+    images: Sequence[Raw]
+    categories: Sequence[Raw]
+    annotations: Sequence[Raw]
 
 
 @contextmanager
-def without_gc() -> Iterator[None]:
-    """No garbage collection meanwhile: with millions of new objects it takes many times what decoding takes."""
+def reading(name: str, report: Report) -> Iterator[None]:
+    """Report a file whose values are nested too deeply to be followed; and collect no garbage meanwhile.
+
+    With millions of new objects that takes many times what decoding takes.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
+    except RecursionError:
+        report.add("json_invalid", name, "nested too deeply")
     finally:
         if enabled:
             gc.enable()
-
-
-@contextmanager
-def shallow(name: str, report: Report) -> Iterator[None]:
-    """Report a file with values that are nested too deeply to be followed."""
-    try:
-        yield
-    except RecursionError:
-        report.add("json_invalid", name, "nested too deeply")
 
 
 def load(path: Path, name: str, report: Report) -> Document | None:
@@ -154,149 +85,27 @@ def _line(data: bytes, message: str) -> int:
     return data.count(b"\n", 0, int(place) if place.isdecimal() else len(data)) + 1
 
 
-def _cut(data: bytes, name: str, report: Report) -> Document | None:
-    parts = _object.decode(data)
-    if _between(data, parts).count(b'"') > 2 * len(parts):
-        report.add("json_key_duplicate", name)
-    for key in ("images", "categories"):
-        if key not in parts:
-            report.add("coco_structure_invalid", name, f"no {key}")
-            return None
-    if "annotations" not in parts:
+def _cut(data: bytes, name: str, report: Report) -> Document:
+    file = _file.decode(data)
+    if isinstance(file.annotations, UnsetType):
         report.add("coco_without_annotations", name)
-    lists = [_list.decode(parts.get(key, Raw(b"[]"))) for key in ("images", "annotations", "categories")]
-    return Document(name, *lists)
+    document = Document(name, file.images, file.categories, file.annotations or [])
+    is_repeated(_around(data, document), 0, name, report)
+    return document
 
 
-def _between(data: bytes, parts: dict[str, Raw]) -> bytes:
-    """What stands around the values of the outermost object: its keys, and values whose key came again."""
+def _around(data: bytes, document: Document) -> bytes:
+    """The text of a file without its records: a list that its key came again for is still there."""
+    begins, ends = [], [0]
     base = _address(data)
-    places = sorted((_address(raw) - base, len(raw)) for raw in parts.values())
-    ends = [0, *(start + length for start, length in places)]
-    return b"".join(data[end:start] for end, start in zip(ends, [*(p[0] for p in places), len(data)], strict=True))
+    for raws in sorted(filter(None, (document.images, document.categories, document.annotations)), key=lambda r: _address(r[0])):
+        begins.append(_address(raws[0]) - base)
+        ends.append(_address(raws[-1]) - base + len(raws[-1]))
+    return b"".join(data[end:begin] for end, begin in zip(ends, [*begins, len(data)], strict=True))
 
 
 def _address(part: bytes | Raw) -> int:
     return int(np.frombuffer(part, dtype=np.uint8).ctypes.data)
-
-
-def images_of(document: Document, report: Report) -> list[Listed]:
-    """The images of a file whose name can be used. An id or a name that comes again is reported and left out."""
-    listed: list[Listed] = []
-    ids: set[int] = set()
-    keys: set[str] = set()
-    for where, record in records(document, "images", report):
-        image = typed(record, Image, where, report)
-        if image is None:
-            continue
-        key = _key(image.file_name)
-        if not key:
-            report.add("list_path_escapes", f"{where}.file_name", image.file_name)
-        elif image.id in ids:
-            report.add("coco_id_duplicate", f"{where}.id", image.id)
-        elif key in keys:
-            report.add("coco_image_repeated", f"{where}.file_name", image.file_name)
-        else:
-            ids.add(image.id)
-            keys.add(key)
-            other = {k: v for k, v in record.items() if k not in Image.__struct_fields__}
-            attributes = to_json({**other, "coco_id": image.id})
-            listed.append(Listed(image.id, key, (image.width, image.height), attributes, where))
-    return listed
-
-
-def _key(file_name: str) -> str:
-    """The file name as a path below some folder; empty for one that is none."""
-    if PLAIN.fullmatch(file_name):
-        return file_name
-    key = posixpath.normpath(file_name.replace("\\", "/"))
-    return "" if leads_outside(file_name) or key == "." else key
-
-
-def categories_of(document: Document, report: Report) -> Iterator[tuple[str, Category, Json]]:
-    """The categories of a file with where they stand and what else they say."""
-    ids: set[int] = set()
-    for where, record in records(document, "categories", report):
-        category = typed(record, Category, where, report)
-        if category is None:
-            continue
-        if category.id in ids:
-            report.add("coco_id_duplicate", f"{where}.id", category.id)
-            continue
-        ids.add(category.id)
-        yield where, category, {k: v for k, v in record.items() if k not in Category.__struct_fields__}
-
-
-def annotations_of(document: Document, report: Report) -> Iterator[tuple[list[int], list[Annotation]]]:
-    """The annotations of a file a part at a time, with their places in its list."""
-    raws = document.annotations
-    for start, stop in _parts(raws):
-        items = _together(b"[%b]" % b",".join(raws[start:stop]))
-        yield (list(range(start, stop)), items) if items else _one_by_one(document, start, stop, report)
-
-
-def _together(part: bytes) -> list[Annotation]:
-    """All annotations of a part, or none when something in it must be looked at."""
-    if len(part) > MAX_RECORD:
-        return []
-    try:
-        items: list[Any] = _annotations.decode(part)
-    except BAD:
-        return []
-    return items if part.count(b'":') == _keys(items) else []
-
-
-def _parts(raws: list[Raw]) -> list[tuple[int, int]]:
-    sizes = np.fromiter(map(len, raws), dtype=np.int64, count=len(raws))
-    cuts = np.flatnonzero(np.diff(np.cumsum(sizes) // PART)) + 1
-    bounds = [0, *cuts.tolist(), len(raws)]
-    return [(a, b) for a, b in pairwise(bounds) if a < b]
-
-
-def _keys(items: list[Annotation]) -> int:
-    """How many keys these were decoded from. More of them in the text means that one came twice."""
-    columns = [list(map(get, items)) for get in _COLUMNS]
-    masks = list(map(type, columns[FIELDS.index("segmentation")])).count(Runs)
-    return sum(len(column) - column.count(UNSET) for column in columns) + 2 * masks
-
-
-def _one_by_one(document: Document, start: int, stop: int, report: Report) -> tuple[list[int], list[Annotation]]:
-    places: list[int] = []
-    items: list[Annotation] = []
-    for place in range(start, stop):
-        where = f"{document.name}:annotations[{place}]"
-        item = _carefully(bytes(document.annotations[place]), where, report)
-        if item is not None:
-            places.append(place)
-            items.append(item)
-    return places, items
-
-
-def _carefully(text: bytes, where: str, report: Report) -> Annotation | None:
-    """One annotation with its unknown keys, or what is wrong with it."""
-    if len(text) > MAX_RECORD:
-        report.add("coco_value_invalid", where, f"{len(text)} bytes")
-        return None
-    try:
-        fields = _object.decode(text)
-        if _is_repeated(text, len(fields), where, report):
-            return None
-        if bytes(fields.get("segmentation", b"")).startswith(b"[") and not _is_nested(fields["segmentation"]):
-            report.add("coco_polygon_flat", f"{where}.segmentation")
-            fields["segmentation"] = Raw(b"[%b]" % bytes(fields["segmentation"]))
-        item = _annotation.decode(msgspec.json.encode(fields))
-    except BAD as error:
-        _report_value(where, error, report)
-        return None
-    other = {key: msgspec.json.decode(raw) for key, raw in fields.items() if key not in FIELDS}
-    if other:
-        item.attributes = {**(item.attributes or {}), **other}
-    return item
-
-
-def _is_nested(segmentation: Raw) -> bool:
-    """Whether it holds lists, as it should, rather than numbers."""
-    return bytes(segmentation)[1:].lstrip()[:1] in (b"[", b"]")
 
 
 def records(document: Document, key: str, report: Report) -> Iterator[tuple[str, Json]]:
@@ -309,9 +118,9 @@ def records(document: Document, key: str, report: Report) -> Iterator[tuple[str,
         try:
             record = _record.decode(text)
         except BAD as error:
-            _report_value(here, error, report)
+            report_value(here, error, report)
             continue
-        if not _is_repeated(text, len(record), here, report):
+        if not is_repeated(text, len(record), here, report):
             yield here, record
 
 
@@ -320,16 +129,17 @@ def typed(record: Json, kind: type[Record], where: str, report: Report) -> Recor
     try:
         return msgspec.convert(record, kind)
     except msgspec.ValidationError as error:
-        _report_value(where, error, report)
+        report_value(where, error, report)
         return None
 
 
-def _report_value(where: str, error: Exception, report: Report) -> None:
+def report_value(where: str, error: Exception, report: Report) -> None:
+    """Report what the decoder says of a record, with the path in it."""
     message, _, path = str(error).partition(" - at `$")
     report.add("coco_value_invalid", where + path.rstrip("`"), message)
 
 
-def _is_repeated(text: bytes, keys: int, where: str, report: Report) -> bool:
+def is_repeated(text: bytes, keys: int, where: str, report: Report) -> bool:
     """Whether a key is twice in an object of this text; looked for only where there are more keys than came out."""
     if text.count(b'":') == keys:
         return False
@@ -339,7 +149,7 @@ def _is_repeated(text: bytes, keys: int, where: str, report: Report) -> bool:
         if len(pairs) > len(dict(pairs)):
             twice.append(Counter(name for name, _ in pairs).most_common(1)[0][0])
 
-    json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
+    json.loads(text, object_pairs_hook=look, parse_int=len, parse_float=len)
     if twice:
         report.add("json_key_duplicate", where, twice[0])
     return bool(twice)

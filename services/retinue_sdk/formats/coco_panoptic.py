@@ -59,7 +59,7 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
         with shallow(source.name, report):
             document = coco_json.load(root / source.name, source.name, report)
             if document is not None:
-                images = pictures.add(source, coco_json.images_of(document, report), columns, report)
+                images = pictures.add(source, coco_records.images_of(document, report), columns, report)
                 _File(root, source, document, columns, rows).add(images, ImageNames(masks))
     pictures.report_left(report)
     if not columns.images["key"]:
