@@ -10,7 +10,7 @@ import pytest
 
 from retinue_sdk import formats, geometry
 from retinue_sdk.errors import DataError
-from retinue_sdk.formats import coco, coco_json, coco_panoptic
+from retinue_sdk.formats import coco, coco_json, coco_panoptic, coco_records
 from tests.sdk.checks import codes
 from tests.sdk.coco_files import CATEGORIES, RUNS, SIZE, SQUARE, TRIANGLE, content, item, read_only, save, shapes
 from tests.sdk.drawn import draw
@@ -161,7 +161,7 @@ def test_a_file_is_read_without_its_images(tmp_path):
 
 
 def test_annotations_in_any_order_and_many_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr(coco_json, "PART", 300)
+    monkeypatch.setattr(coco_records, "PART", 300)
     images = [{"id": n, "file_name": f"{n}.jpg", **SIZE} for n in (3, 1, 2)]
     rng = np.random.default_rng(0)
     order = rng.permutation(40)

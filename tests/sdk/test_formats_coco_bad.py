@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from retinue_sdk.formats import coco, coco_json, coco_panoptic
+from retinue_sdk.formats import coco, coco_json, coco_panoptic, coco_records
 from retinue_sdk.formats.report import CODES, ERROR
 from tests.sdk.checks import codes, few
 from tests.sdk.coco_files import CATEGORIES, RUNS, SIZE, TRIANGLE, content, item, save
@@ -243,7 +243,7 @@ values = st.recursive(
     max_leaves=9,
 )
 
-keys = st.sampled_from([*coco_json.FIELDS, "other"])
+keys = st.sampled_from([*coco_records.FIELDS, "other"])
 
 records = st.dictionaries(keys, values, max_size=4).map(lambda more: {**item(), **more})
 

@@ -138,9 +138,7 @@ function Version({
         <p className="retinue-Facts">
           {trans.__('For')} {version.tasks.join(', ')} · {version.classes.join(', ')}
         </p>
-        {version.recognised && (
-          <p className="retinue-Facts">{trans.__('Read as %1', version.recognised)}</p>
-        )}
+        {version.recognised && <p className="retinue-Facts">{trans.__('Read as %1', version.recognised)}</p>}
         <Findings findings={version.findings} trans={trans} />
       </section>
       <ExportForm key={version.number} ui={ui} dataset={dataset} version={version} />

@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from retinue_sdk.api import Finding
-from retinue_sdk.formats import coco_json, files
-from retinue_sdk.formats.coco_files import NAMED, PURPOSES, Pictures, json_files, looks_like, source_of, sources
-from retinue_sdk.formats.coco_json import Listed, shallow
-from retinue_sdk.formats.coco_rows import Columns, Index
+from retinue_sdk.formats import files
+from retinue_sdk.formats.coco_files import NAMED, PURPOSES, Pictures, Source, json_files, looks_like, source_of, sources
+from retinue_sdk.formats.coco_json import load, shallow
+from retinue_sdk.formats.coco_records import Listed, images_of
+from retinue_sdk.formats.coco_rows import LEFT_OUT, Columns, Index
 from retinue_sdk.formats.coco_write import HOLDS, NAME, write
 from retinue_sdk.formats.report import Report
 from retinue_sdk.table import AnnotationTable
@@ -30,11 +31,7 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
     pictures = Pictures(root, [f for f in listing if files.is_image(f)])
     columns = Columns(report)
     for source in sources(root, listing, PURPOSES, report):
-        with shallow(source.name, report):
-            document = coco_json.load(root / source.name, source.name, report)
-            if document is not None:
-                listed = coco_records.images_of(document, report)
-                columns.add_file(document, pictures.add(source, listed, columns, report))
+        _add(root, source, pictures, columns)
     pictures.report_left(report)
     if not columns.images["key"]:
         report.add("dataset_empty", root.name)
@@ -43,23 +40,35 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
 
 def read_annotations(path: Path) -> tuple[AnnotationTable, list[Finding]]:
     """Read one file without looking for its images: keys and sizes are what it says."""
-    report = Report()
-    columns = Columns(report)
-    with shallow(path.name, report):
-        document = coco_json.load(path, path.name, report)
-        if document is not None:
-            listed = [image for image in coco_records.images_of(document, report) if _has_size(image, report)]
-            columns.add_images(
-                key=[image.key for image in listed],
-                path=[""] * len(listed),
-                width=[image.size[0] for image in listed],
-                height=[image.size[1] for image in listed],
-                split=[source_of(path.name).split] * len(listed),
-                attributes=[image.attributes for image in listed],
-            )
-            columns.add_file(document, Index({image.id: row for row, image in enumerate(listed)}))
-            del document, listed  # the text of the file, which may be large
-    return columns.table(path.name), report.findings()
+    columns = Columns(Report())
+    _add(path.parent, source_of(path.name), None, columns)
+    return columns.table(path.name), columns.report.findings()
+
+
+def _add(root: Path, source: Source, pictures: Pictures | None, columns: Columns) -> None:
+    """Add a file, with its images where they are looked for."""
+    report = columns.report
+    with shallow(source.name, report):
+        document = load(root / source.name, source.name, report)
+        if document is None:
+            return
+        listed = images_of(document, report)
+        images = pictures.add(source, listed, columns, report) if pictures else _as_listed(source, listed, columns)
+        columns.add_file(document, images)
+
+
+def _as_listed(source: Source, listed: list[Listed], columns: Columns) -> Index:
+    usable = [image for image in listed if _has_size(image, columns.report)]
+    columns.add_images(
+        key=[image.key for image in usable],
+        path=[""] * len(usable),
+        width=[image.size[0] for image in usable],
+        height=[image.size[1] for image in usable],
+        split=[source.split] * len(usable),
+        attributes=[image.attributes for image in usable],
+    )
+    rows = dict.fromkeys((image.id for image in listed), LEFT_OUT)
+    return Index(rows | {image.id: row for row, image in enumerate(usable)})
 
 
 def sniff(path: Path) -> float:

@@ -22,7 +22,7 @@ from retinue_sdk.formats.report import Report
 
 MAX_BYTES = 2_000_000_000
 MAX_RECORD = 64_000_000
-BAD = (msgspec.DecodeError, UnicodeDecodeError)
+BAD = (msgspec.DecodeError, ValueError)
 Json = dict[str, Any]
 Record = TypeVar("Record")
 
@@ -48,20 +48,24 @@ class Document:
 
 
 @contextmanager
-def reading(name: str, report: Report) -> Iterator[None]:
-    """Report a file whose values are nested too deeply to be followed; and collect no garbage meanwhile.
-
-    With millions of new objects that takes many times what decoding takes.
-    """
+def without_gc() -> Iterator[None]:
+    """No garbage collection meanwhile: with millions of new objects it takes many times what decoding takes."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
-    except RecursionError:
-        report.add("json_invalid", name, "nested too deeply")
     finally:
         if enabled:
             gc.enable()
+
+
+@contextmanager
+def shallow(name: str, report: Report) -> Iterator[None]:
+    """Report a file with values that are nested too deeply to be followed."""
+    try:
+        yield
+    except RecursionError:
+        report.add("json_invalid", name, "nested too deeply")
 
 
 def load(path: Path, name: str, report: Report) -> Document | None:
@@ -98,7 +102,8 @@ def _around(data: bytes, document: Document) -> bytes:
     """The text of a file without its records: a list that its key came again for is still there."""
     begins, ends = [], [0]
     base = _address(data)
-    for raws in sorted(filter(None, (document.images, document.categories, document.annotations)), key=lambda r: _address(r[0])):
+    lists = [raws for raws in (document.images, document.categories, document.annotations) if raws]
+    for raws in sorted(lists, key=lambda raws: _address(raws[0])):
         begins.append(_address(raws[0]) - base)
         ends.append(_address(raws[-1]) - base + len(raws[-1]))
     return b"".join(data[end:begin] for end, begin in zip(ends, [*begins, len(data)], strict=True))
@@ -149,7 +154,9 @@ def is_repeated(text: bytes, keys: int, where: str, report: Report) -> bool:
         if len(pairs) > len(dict(pairs)):
             twice.append(Counter(name for name, _ in pairs).most_common(1)[0][0])
 
-    json.loads(text, object_pairs_hook=look, parse_int=len, parse_float=len)
+    json.loads(
+        text, strict=False, object_pairs_hook=look, parse_int=len, parse_float=len
+    )  # only the keys are of interest
     if twice:
         report.add("json_key_duplicate", where, twice[0])
     return bool(twice)

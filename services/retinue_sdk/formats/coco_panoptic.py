@@ -16,7 +16,8 @@ from retinue_sdk import raster
 from retinue_sdk.api import Finding
 from retinue_sdk.formats import coco_json, files
 from retinue_sdk.formats.coco_files import PANOPTIC, Pictures, Source, json_files, looks_like, sources
-from retinue_sdk.formats.coco_json import Document, Id, shallow
+from retinue_sdk.formats.coco_json import Document, shallow
+from retinue_sdk.formats.coco_records import Id, images_of
 from retinue_sdk.formats.coco_rows import LEFT_OUT, UNKNOWN, Columns, Index
 from retinue_sdk.formats.image_names import ImageNames
 from retinue_sdk.formats.mask_files import MAX_CHANGES
@@ -59,7 +60,7 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
         with shallow(source.name, report):
             document = coco_json.load(root / source.name, source.name, report)
             if document is not None:
-                images = pictures.add(source, coco_records.images_of(document, report), columns, report)
+                images = pictures.add(source, images_of(document, report), columns, report)
                 _File(root, source, document, columns, rows).add(images, ImageNames(masks))
     pictures.report_left(report)
     if not columns.images["key"]:

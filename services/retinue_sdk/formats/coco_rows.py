@@ -18,8 +18,8 @@ import pyarrow as pa
 from msgspec import UNSET
 
 from retinue_sdk import geometry, raster
-from retinue_sdk.formats import coco_json
-from retinue_sdk.formats.coco_json import Annotation, Document, Json, Runs
+from retinue_sdk.formats.coco_json import Document, Json, without_gc
+from retinue_sdk.formats.coco_records import NO_ID, Annotation, Runs, annotations_of, categories_of
 from retinue_sdk.formats.files import check_class_names
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.rows import NO_BOX, to_json
@@ -86,20 +86,20 @@ class Columns:
         sizes = np.array([[*self.images["width"], 0], [*self.images["height"], 0]], dtype=np.int64).T
         points = np.array([*map(_points, self.class_attributes), 0], dtype=np.int64)
         seen: list[Ints] = []
-        with coco_json.without_gc():
-            for places, items in coco_records.annotations_of(document, self.report):
+        with without_gc():
+            for places, items in annotations_of(document, self.report):
                 part = _Part(document.name, places, items, self.report)
                 self._parts.append(part.columns(images, categories, sizes, points))
                 seen.append(part.ids)
         ids = np.concatenate([np.empty(0, dtype=np.int64), *seen])
-        numbers, counts = np.unique(ids[ids != coco_records.NO_ID], return_counts=True)
+        numbers, counts = np.unique(ids[ids != NO_ID], return_counts=True)
         for number in numbers[counts > 1]:
             self.report.add("coco_id_duplicate", f"{document.name}:annotations", number)
 
     def add_categories(self, document: Document) -> Index:
         """Add the categories of a file; the answer has their rows by the file's ids."""
         rows = {}
-        for where, category, attributes in coco_records.categories_of(document, self.report):
+        for where, category, attributes in categories_of(document, self.report):
             row, name, _ = self.classes.setdefault(category.id, (len(self.classes), category.name, attributes))
             if name != category.name:
                 self.report.add("coco_category_conflict", where, f"{name}, {category.name}")
@@ -161,7 +161,7 @@ class _Part:
     def __init__(self, name: str, places: list[int], items: list[Annotation], report: Report) -> None:
         self.name, self.places, self.items, self.report = name, places, items, report
         self.good = np.ones(len(items), dtype=bool)
-        self.ids = self._integers(coco_records.NO_ID if item.id is UNSET else item.id for item in items)
+        self.ids = self._integers(NO_ID if item.id is UNSET else item.id for item in items)
         self.kinds = self._integers(map(_kind, items))
 
     def columns(self, images: Index, categories: Index, sizes: Ints, points: Ints) -> dict[str, Any]:
