@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from retinue_sdk import geometry, raster
 from retinue_sdk.errors import DataError
-from retinue_sdk.formats import yolo_detect, yolo_obb, yolo_pose, yolo_segment
-from retinue_sdk.formats.yolo_writer import label_text
+from retinue_sdk.formats import yolo_detect, yolo_obb, yolo_pose, yolo_segment, yolo_writer
+from retinue_sdk.formats.yolo_writer import digits, label_text
 from retinue_sdk.table import make_table
 from tests.sdk.conversions import same
 from tests.sdk.drawn import draw, yolo
@@ -105,6 +105,34 @@ def test_label_files_are_written_without_formatting_numbers_one_by_one():
     for first in range(0, len(rows), 8):
         label_text(list(range(8)), rows[first : first + 8])
     assert time.process_time() - began < 2
+
+
+def test_many_numbers_are_written_with_eight_decimals():
+    rows = [np.array([0.5, 1.0, 0, 1.9]), np.array([0.123456789, 1 / 3]), np.array([0.999999996, 0.004999])]
+    assert list(digits(rows)) == [
+        b"0.50000000 1.00000000 0.00000000 1.90000000",
+        b"0.12345679 0.33333333",
+        b"1.00000000 0.00499900",
+    ]
+    assert list(digits([np.array([-0.005, 1.005])])) == [b"-0.005 1.005"]
+    assert list(digits([])) == []
+    rows = np.random.default_rng(0).random((2500, 6))
+    assert [list(map(float, row.split())) for row in digits(rows)] == rows.round(8).tolist()
+
+
+@pytest.mark.parametrize("together", [1, 2, 3, 1000])
+def test_losses_are_said_whatever_is_written_together(tmp_path, monkeypatch, together):
+    monkeypatch.setattr(yolo_segment, "TOGETHER", together)
+    monkeypatch.setattr(yolo_writer, "TOGETHER", together)
+    square = np.array([2, 2, 9, 2, 9, 9, 2, 9.0])
+    table = make_table(
+        {"key": ["a.png", "b.png"], "path": str(draw(tmp_path / "a.png", (64, 64))), "width": 64, "height": 64},
+        {"image": [0, 0, 0, 1, 1, 1], "class_id": 0, "kind": "polygon", "x1": 2, "y1": 2, "x2": 40, "y2": 45},
+        ["cat"],
+        geometry=geometry.column([square, square - 5, geometry.join_rings([square, square + 20])] * 2),
+    )
+    assert codes(yolo_segment.write(table, tmp_path / "out")) == {"loss_split": 2, "loss_outside": 2, "loss_rings": 2}
+    assert [len(path.read_text().splitlines()) for path in sorted((tmp_path / "out").rglob("labels/*/*.txt"))] == [3, 3]
 
 
 def test_reading_two_million_numbers_takes_seconds(tmp_path):

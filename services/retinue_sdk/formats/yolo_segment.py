@@ -6,6 +6,7 @@ joined to one that goes from ring to ring and all the way back: it covers the sa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.yolo_config import Config
 from retinue_sdk.formats.yolo_dataset import Shapes, pixels
 from retinue_sdk.formats.yolo_labels import Labels, check_coordinates, negative
-from retinue_sdk.formats.yolo_writer import cut, digits, sizes_of, write_dataset
+from retinue_sdk.formats.yolo_writer import TOGETHER, cut, digits, sizes_of, write_dataset
 from retinue_sdk.geometry import Floats
 from retinue_sdk.table import AnnotationTable
 
@@ -60,15 +61,21 @@ def _polygons(labels: Labels, _: Config) -> Shapes:
     return Shapes(labels, np.where(boxed, "box", "polygon"), boxes, geometry.from_flat(values, lengths))
 
 
-def _rows(table: AnnotationTable, report: Report) -> list[Floats]:
-    """The numbers of each polygon as parts of the image, one ring each."""
+def _rows(table: AnnotationTable, report: Report) -> Iterator[Floats]:
+    """The numbers of each polygon as parts of the image, one ring each; made as they are written, for there are millions."""
     values, offsets = table.coordinates()
-    lengths = np.diff(offsets)
-    values = cut(geometry.scale(values, lengths, 1 / sizes_of(table)), lengths, report, NAME)
-    rows = [values[first:last] for first, last in pairwise(offsets.tolist())]
-    several = np.unique(np.searchsorted(offsets[1:], np.flatnonzero(np.isnan(values)), side="right")).tolist()
-    if several:
-        report.add("loss_rings", NAME, count=len(several))
-    for row in several:
-        rows[row] = geometry.one_ring(rows[row])
-    return rows
+    lengths, factors = np.diff(offsets), 1 / sizes_of(table)
+    said, joined = Report(), 0
+    for first in range(0, len(lengths), TOGETHER):
+        some = slice(first, first + TOGETHER)
+        ends = np.cumsum(lengths[some])
+        flat = values[offsets[first] : offsets[first] + ends[-1]]
+        flat = cut(geometry.scale(flat, lengths[some], factors[some]), lengths[some], said, NAME)
+        several = set(np.searchsorted(ends, np.flatnonzero(np.isnan(flat)), side="right").tolist())
+        joined += len(several)
+        for place, (begin, end) in enumerate(pairwise([0, *ends.tolist()])):
+            yield geometry.one_ring(flat[begin:end]) if place in several else flat[begin:end]
+    for finding in said.findings():
+        report.add(finding.code, NAME, count=finding.count)
+    if joined:
+        report.add("loss_rings", NAME, count=joined)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from retinue_sdk.table import AnnotationTable
 
 DECIMALS = 12  # of what has few numbers: enough to give the same pixels again
 BORDER = 0.005  # how far a shape may reach over its image before it is cut; readers allow twice as much
+TOGETHER = 1000  # rows of a polygon's numbers that fit into a processor's cache
 _FOUR_DIGITS = np.array([f"{number:04}" for number in range(10**4)], dtype="S4").view("u4")
 _WIDTH = len("0.12345678 ")
-_TOGETHER = 1000  # rows that fit into the processor's cache
 _AS_LINES = bytes.maketrans(b",]", b" \n")
 
 
@@ -28,7 +29,7 @@ def write_dataset(
     table: AnnotationTable,
     path: Path,
     place: files.Place,
-    rows: Sequence[Floats] | Sequence[bytes] | Floats,
+    rows: Iterable[Floats] | Iterable[bytes],
     extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Write images/<split>, labels/<split> and a data.yaml; `place` puts an image there (a copy, or a link).
@@ -39,14 +40,15 @@ def write_dataset(
     folders = {split: (f"{path}/images/{split}", f"{path}/labels/{split}") for split in ("train", "val", *used)}
     for folder in (folder for both in folders.values() for folder in both):
         Path(folder).mkdir(parents=True, exist_ok=True)
-    classes, offsets = table.annotations["class_id"].tolist(), table.offsets.tolist()
+    classes, offsets, rows = table.annotations["class_id"].tolist(), table.offsets.tolist(), iter(rows)
     columns = zip(table.images["path"].tolist(), used, table.file_names, offsets, offsets[1:], strict=False)
     for source, split, name, first, last in columns:
         images, labels = folders[split]
         place(Path(source), Path(f"{images}/{name}"))
         stem = os.path.splitext(name)[0]  # noqa: PTH122 - called once per image
         with open(f"{labels}/{stem}.txt", "wb") as stream:  # noqa: PTH123 - as is this
-            stream.write(label_text(classes[first:last], rows[first:last]))
+            stream.write(label_text(classes[first:last], list(islice(rows, last - first))))
+    next(rows, None)  # what makes rows as they are asked for says at its end what was lost
     content = {
         "path": ".",
         **{split: f"images/{split}" for split in sorted(folders)},
@@ -56,7 +58,7 @@ def write_dataset(
     (path / "data.yaml").write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def label_text(classes: Sequence[int], rows: Sequence[Floats] | Sequence[bytes] | Floats) -> bytes:
+def label_text(classes: Sequence[int], rows: Sequence[Any]) -> bytes:
     """The label file of an image: a line for each class and its row, of numbers or of what `digits` made of them."""
     if not classes:
         return b""
@@ -69,19 +71,17 @@ def label_text(classes: Sequence[int], rows: Sequence[Floats] | Sequence[bytes] 
     return text.replace(b".0 ", b" ").replace(b".0\n", b"\n")
 
 
-def digits(rows: Sequence[Floats]) -> list[bytes]:
+def digits(rows: Iterable[Floats]) -> Iterator[bytes]:
     """Rows of numbers as text of eight decimals each: ten times as fast as their shortest text, for rows of very many."""
-    texts: list[bytes] = []
-    for first in range(0, len(rows), _TOGETHER):
-        part = rows[first : first + _TOGETHER]
+    rows = iter(rows)
+    while part := list(islice(rows, TOGETHER)):
         values = np.concatenate(part)
         if ((values >= 0) & (values < 2)).all():
             text = _eight_decimals(values)
             ends = np.cumsum([_WIDTH * len(row) for row in part]).tolist()
-            texts += [text[end - _WIDTH * len(row) : end - 1] for row, end in zip(part, ends, strict=True)]
+            yield from (text[end - _WIDTH * len(row) : end - 1] for row, end in zip(part, ends, strict=True))
         else:
-            texts += [label_text([0], [row.round(8)])[2:-1] for row in part]
-    return texts
+            yield from (label_text([0], [row.round(8)])[2:-1] for row in part)
 
 
 def _eight_decimals(values: Floats) -> bytes:
