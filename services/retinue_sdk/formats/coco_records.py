@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import attrgetter
@@ -160,7 +160,7 @@ def _together(part: bytes) -> list[Annotation]:
     return items if part.count(b'":') == _keys(items) else []
 
 
-def _parts(raws: list[Raw]) -> list[tuple[int, int]]:
+def _parts(raws: Sequence[Raw]) -> list[tuple[int, int]]:
     sizes = np.fromiter(map(len, raws), dtype=np.int64, count=len(raws))
     cuts = np.flatnonzero(np.diff(np.cumsum(sizes) // PART)) + 1
     bounds = [0, *cuts.tolist(), len(raws)]

@@ -29,7 +29,7 @@ def write_dataset(
     table: AnnotationTable,
     path: Path,
     place: files.Place,
-    rows: Iterable[Floats] | Iterable[bytes],
+    rows: Iterable[Floats | bytes],
     extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Write images/<split>, labels/<split> and a data.yaml; `place` puts an image there (a copy, or a link).
@@ -40,15 +40,15 @@ def write_dataset(
     folders = {split: (f"{path}/images/{split}", f"{path}/labels/{split}") for split in ("train", "val", *used)}
     for folder in (folder for both in folders.values() for folder in both):
         Path(folder).mkdir(parents=True, exist_ok=True)
-    classes, offsets, rows = table.annotations["class_id"].tolist(), table.offsets.tolist(), iter(rows)
+    classes, offsets, following = table.annotations["class_id"].tolist(), table.offsets.tolist(), iter(rows)
     columns = zip(table.images["path"].tolist(), used, table.file_names, offsets, offsets[1:], strict=False)
     for source, split, name, first, last in columns:
         images, labels = folders[split]
         place(Path(source), Path(f"{images}/{name}"))
         stem = os.path.splitext(name)[0]  # noqa: PTH122 - called once per image
         with open(f"{labels}/{stem}.txt", "wb") as stream:  # noqa: PTH123 - as is this
-            stream.write(label_text(classes[first:last], list(islice(rows, last - first))))
-    next(rows, None)  # what makes rows as they are asked for says at its end what was lost
+            stream.write(label_text(classes[first:last], list(islice(following, last - first))))
+    next(following, None)  # what makes rows as they are asked for says at its end what was lost
     content = {
         "path": ".",
         **{split: f"images/{split}" for split in sorted(folders)},
