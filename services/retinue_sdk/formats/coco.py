@@ -1,7 +1,7 @@
 """COCO: one JSON of instances or keypoints per split, in `annotations/` or, as Roboflow writes them, beside the images.
 
 `read_annotations` reads a file without its images. Which files are read is in `coco_files`, what becomes of an annotation in
-`coco_rows`.
+`coco_part`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from retinue_sdk.api import Finding
 from retinue_sdk.formats import files
 from retinue_sdk.formats.coco_files import NAMED, PURPOSES, Pictures, Source, json_files, looks_like, source_of, sources
 from retinue_sdk.formats.coco_json import load, shallow
+from retinue_sdk.formats.coco_part import LEFT_OUT, Index
 from retinue_sdk.formats.coco_records import Listed, images_of
-from retinue_sdk.formats.coco_rows import LEFT_OUT, Columns, Index
+from retinue_sdk.formats.coco_rows import Columns
 from retinue_sdk.formats.coco_write import HOLDS, NAME, write
 from retinue_sdk.formats.report import Report
 from retinue_sdk.table import AnnotationTable

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from retinue_sdk.formats import files
+from retinue_sdk.formats.coco_part import LEFT_OUT, Index
 from retinue_sdk.formats.coco_records import Listed
-from retinue_sdk.formats.coco_rows import LEFT_OUT, Columns, Index
+from retinue_sdk.formats.coco_rows import Columns
 from retinue_sdk.formats.image_names import ImageNames
 from retinue_sdk.formats.report import Report
 

@@ -17,8 +17,9 @@ from retinue_sdk.api import Finding
 from retinue_sdk.formats import coco_json, files
 from retinue_sdk.formats.coco_files import PANOPTIC, Pictures, Source, json_files, looks_like, sources
 from retinue_sdk.formats.coco_json import Document, shallow
+from retinue_sdk.formats.coco_part import LEFT_OUT, UNKNOWN, Index
 from retinue_sdk.formats.coco_records import Id, images_of
-from retinue_sdk.formats.coco_rows import LEFT_OUT, UNKNOWN, Columns, Index
+from retinue_sdk.formats.coco_rows import Columns
 from retinue_sdk.formats.image_names import ImageNames
 from retinue_sdk.formats.mask_files import MAX_CHANGES
 from retinue_sdk.formats.report import Report

@@ -1,58 +1,23 @@
-"""COCO's annotations as columns of a table: their shapes go flat into one array, a part of a file at a time.
-
-An annotation has one kind here: keypoints where it has them, else a mask or a polygon, else a box, else a class of the whole
-image. A segmentation beside keypoints is left out and reported. The box is `bbox`; without one it is taken around the shape.
-"""
+"""COCO's annotations as a table: the columns of all parts of all files, put together in the order of the images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from msgspec import UNSET
 
-from retinue_sdk import geometry, raster
+from retinue_sdk import geometry
 from retinue_sdk.formats.coco_json import Document, Json, without_gc
-from retinue_sdk.formats.coco_records import NO_ID, Annotation, Runs, annotations_of, categories_of
+from retinue_sdk.formats.coco_part import KINDS, TEXT, Index, Part
+from retinue_sdk.formats.coco_records import NO_ID, annotations_of, categories_of
 from retinue_sdk.formats.files import check_class_names
 from retinue_sdk.formats.report import Report
-from retinue_sdk.formats.rows import NO_BOX, to_json
-from retinue_sdk.geometry import Floats, Ints
+from retinue_sdk.geometry import Ints
 from retinue_sdk.table import AnnotationTable, make_table
-
-TEXT = pa.large_string()
-Bools = npt.NDArray[np.bool_]
-Shape = Sequence[Sequence[float]]  # rings of a polygon, or one list of what another kind has
-
-CLASS, BOX, POLYGON, MASK, KEYPOINTS = range(5)
-KINDS = ("class", "box", "polygon", "mask", "keypoints")
-LEFT_OUT, UNKNOWN = -1, -2
-FARTHEST = 2.0**31  # a coordinate beyond this is none, and would overflow what is made of it
-
-
-class Index:
-    """Rows of the table by the ids of a file; LEFT_OUT for an id whose image cannot be used."""
-
-    def __init__(self, rows: dict[int, int]) -> None:
-        self.ids = np.array(sorted(rows), dtype=np.int64)
-        self.rows = np.array([rows[number] for number in sorted(rows)], dtype=np.int64)
-
-    def row(self, number: int) -> int:
-        """The row of one id, or UNKNOWN."""
-        return int(self.find(np.array([number]))[0])
-
-    def find(self, ids: Ints) -> Ints:
-        """The row of each id, or UNKNOWN."""
-        if not len(self.ids):
-            return np.full(len(ids), UNKNOWN, dtype=np.int64)
-        places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        return np.where(self.ids[places] == ids, self.rows[places], UNKNOWN)
 
 
 class Columns:
@@ -88,7 +53,7 @@ class Columns:
         seen: list[Ints] = []
         with without_gc():
             for places, items in annotations_of(document, self.report):
-                part = _Part(document.name, places, items, self.report)
+                part = Part(document.name, places, items, self.report)
                 self._parts.append(part.columns(images, categories, sizes, points))
                 seen.append(part.ids)
         ids = np.concatenate([np.empty(0, dtype=np.int64), *seen])
@@ -153,167 +118,3 @@ def _points(attributes: Json) -> int:
     """How many keypoints a category has; 0 when it does not say."""
     names = attributes.get("keypoints")
     return len(names) if isinstance(names, list) else 0
-
-
-class _Part:
-    """Annotations that were decoded together. What cannot be used is reported and no longer `good`."""
-
-    def __init__(self, name: str, places: list[int], items: list[Annotation], report: Report) -> None:
-        self.name, self.places, self.items, self.report = name, places, items, report
-        self.good = np.ones(len(items), dtype=bool)
-        self.ids = self._integers(NO_ID if item.id is UNSET else item.id for item in items)
-        self.kinds = self._integers(map(_kind, items))
-
-    def columns(self, images: Index, categories: Index, sizes: Ints, points: Ints) -> dict[str, Any]:
-        """The columns of those that can be used."""
-        image = images.find(self._integers(map(attrgetter("image_id"), self.items)))
-        label = categories.find(self._integers(map(attrgetter("category_id"), self.items)))
-        self._refuse(image == UNKNOWN, "coco_image_unknown", ".image_id")
-        self._refuse(label == UNKNOWN, "coco_category_unknown", ".category_id")
-        self.good &= image != LEFT_OUT
-        size = sizes[np.where(self.good, image, -1)]
-        values, lengths = self._flat(self._shapes(size, points[np.where(self.good, label, -1)]))
-        boxes = self._boxes(size, values, lengths)
-        good = self.good
-        if not good.all():
-            values = values[np.repeat(good, lengths)]
-        x1, y1, x2, y2 = boxes[good].T
-        return {
-            "image": image[good],
-            "class_id": label[good],
-            "kind": self.kinds[good],
-            "x1": x1, "y1": y1, "x2": x2, "y2": y2,
-            "source": self.name,
-            "attributes": pa.array(self._attributes(), TEXT).filter(pa.array(good)),
-            "values": values,
-            "lengths": lengths[good],
-        }  # fmt: skip
-
-    def _attributes(self) -> list[str]:
-        """The attributes of each annotation; most have an area and an id and no more, and are written out."""
-        items = self.items
-        if any(item.attributes or item.iscrowd or not item.area or not item.id for item in items):
-            return list(map(_said, items))
-        return [f'{{"area":{item.area},"coco_id":{item.id}}}' for item in items]
-
-    def _integers(self, numbers: Any) -> Ints:
-        return np.fromiter(numbers, dtype=np.int64, count=len(self.items))
-
-    def _where(self, row: int, field: str) -> str:
-        return f"{self.name}:annotations[{self.places[row]}]{field}"
-
-    def _refuse(self, bad: Any, code: str, field: str) -> None:
-        self._tell(bad & self.good, code, field)
-        self.good &= ~bad
-
-    def _tell(self, rows: Bools, code: str, field: str) -> None:
-        for row in np.flatnonzero(rows).tolist():
-            value = getattr(self.items[row], field[1:]) if self.report.wants_example(code) else ""
-            self.report.add(code, self._where(row, field), value)
-
-    def _shapes(self, size: Ints, points: Ints) -> list[Shape]:
-        """The lists of numbers of each annotation; none for those that cannot be used."""
-        polygons = ((self.kinds == POLYGON) & self.good).tolist()
-        shapes: list[Any] = [item.segmentation if p else () for item, p in zip(self.items, polygons, strict=True)]
-        for row in np.flatnonzero((self.kinds >= MASK) & self.good).tolist():
-            mask = self.kinds[row] == MASK
-            shape = self._runs(row, *size[row].tolist()) if mask else self._keypoints(row, int(points[row]))
-            self.good[row] = shape is not None
-            shapes[row] = () if shape is None else (shape,)
-        return shapes
-
-    def _runs(self, row: int, width: int, height: int) -> list[int] | None:
-        """The run lengths of a mask that is of its image's size."""
-        item = self.items[row].segmentation
-        assert isinstance(item, Runs)  # noqa: S101 - that is what makes it a mask
-        try:
-            runs = item.counts if isinstance(item.counts, list) else raster.decompress(item.counts.encode()).tolist()
-        except ValueError as error:
-            self.report.add("mask_runs_wrong", self._where(row, ".segmentation.counts"), error)
-            return None
-        if item.size != (height, width):
-            self.report.add(
-                "mask_runs_wrong", self._where(row, ".segmentation.size"), f"{item.size}, image {(height, width)}"
-            )
-            return None
-        if sum(runs) != width * height:
-            self.report.add("mask_runs_wrong", self._where(row, ".segmentation.counts"), f"sum {sum(runs)}")
-            return None
-        return runs
-
-    def _keypoints(self, row: int, points: int) -> list[float] | None:
-        """Keypoints as x, y, visibility."""
-        item = self.items[row]
-        flat = item.keypoints or []
-        seen = flat[2::3]
-        whole = len(flat) % 3 == 0 and len(flat) == (3 * points or len(flat))
-        if not whole or not set(seen) <= {0, 1, 2} or max(map(abs, flat)) >= FARTHEST:
-            self.report.add("coco_keypoints_invalid", self._where(row, ".keypoints"), flat[:9])
-            return None
-        if isinstance(item.num_keypoints, int) and item.num_keypoints != len(seen) - seen.count(0):
-            self.report.add("coco_keypoints_count", self._where(row, ".num_keypoints"), item.num_keypoints)
-        if item.segmentation:
-            self.report.add("coco_segmentation_dropped", self._where(row, ".segmentation"))
-        return flat
-
-    def _flat(self, shapes: list[Shape]) -> tuple[Floats, Ints]:
-        """All numbers in a row and how many each annotation has, NaN between the rings of a polygon."""
-        rings = list(chain.from_iterable(shapes))
-        sizes = np.fromiter(map(len, rings), dtype=np.int64, count=len(rings))
-        owners = np.repeat(np.arange(len(shapes)), self._integers(map(len, shapes)))
-        values = np.fromiter(chain.from_iterable(rings), dtype=np.float64, count=int(sizes.sum()))
-        bad = ((sizes < 6) | (sizes % 2 == 1)) & (self.kinds[owners] == POLYGON)
-        far = np.abs(values) >= FARTHEST
-        rows = np.concatenate([owners[bad], np.repeat(owners, sizes)[far]]) if far.any() else owners[bad]
-        self._refuse(np.bincount(rows, minlength=len(shapes)) > 0, "coco_polygon_invalid", ".segmentation")
-        between = np.flatnonzero(owners[1:] == owners[:-1])
-        if len(between):
-            values = np.insert(values, np.repeat(np.cumsum(sizes)[between], 2), np.nan)
-        sizes[between] += 2
-        return values, np.bincount(owners, sizes, len(shapes)).astype(np.int64)
-
-    def _boxes(self, size: Ints, values: Floats, lengths: Ints) -> Floats:
-        """x1, y1, x2, y2 of each annotation."""
-        numbers = chain.from_iterable([item.bbox or NO_BOX for item in self.items])
-        boxes = np.fromiter(numbers, dtype=np.float64, count=4 * len(self.items)).reshape(-1, 4)
-        with np.errstate(invalid="ignore"):
-            self._refuse((boxes[:, 2:] < 0).any(axis=1), "box_negative_size", ".bbox")
-            self._refuse((np.abs(boxes) >= FARTHEST).any(axis=1), "coco_value_invalid", ".bbox")
-        boxes[:, 2:] += boxes[:, :2]
-        ends = np.cumsum(lengths)
-        for row in np.flatnonzero(np.isnan(boxes[:, 0]) & self.good & (self.kinds != CLASS)):
-            boxes[row] = _around(self.kinds[row], values[ends[row] - lengths[row] : ends[row]], size[row, 1])
-        self._refuse(np.isnan(boxes[:, 0]) & (self.kinds != CLASS), "coco_value_invalid", ".bbox")
-        flat = (boxes[:, 2] == boxes[:, 0]) | (boxes[:, 3] == boxes[:, 1])
-        self._tell(flat & self.good & (self.kinds == BOX), "box_zero_area", ".bbox")
-        outside = (boxes[:, :2] < -1).any(axis=1) | (boxes[:, 2:] > size + 1).any(axis=1)
-        self._tell(outside & self.good, "box_outside_image", ".bbox")
-        self._tell(self.good & (self.kinds == CLASS), "coco_whole_image", ".bbox")
-        return boxes
-
-
-def _kind(item: Annotation) -> int:
-    if item.keypoints:
-        return KEYPOINTS
-    if isinstance(item.segmentation, Runs):
-        return MASK
-    if item.segmentation and item.segmentation != [[]]:
-        return POLYGON
-    return BOX if item.bbox else CLASS
-
-
-def _around(kind: int, shape: Floats, height: int) -> Floats:
-    """The box around a shape."""
-    if kind == MASK:
-        return np.array(raster.box_of_runs(shape, height))
-    points = shape.reshape(-1, 3)[shape[2::3] > 0, :2] if kind == KEYPOINTS else shape
-    box: Floats = geometry.hulls(points.reshape(-1), np.array([points.size]))[0]
-    return box
-
-
-def _said(item: Annotation) -> str:
-    """The attributes of an annotation."""
-    said = dict(item.attributes or {})
-    said |= {} if item.area is UNSET or item.area is None else {"area": item.area}
-    said |= {} if item.id is UNSET else {"coco_id": item.id}
-    return to_json(said | ({"iscrowd": 1} if item.iscrowd else {}))
