@@ -175,6 +175,14 @@ def test_annotations_in_any_order_and_many_parts(tmp_path, monkeypatch):
     assert sorted(ids) == list(range(40))
 
 
+def test_a_file_without_annotations_lists_images_only(tmp_path):
+    document = content()
+    del document["annotations"]
+    table, findings = coco.read(save(tmp_path, document, "annotations/image_info_test2017.json", "test2017/a.png"))
+    assert codes(findings) == {"coco_without_annotations": 1}
+    assert table.splits == {"test": 1}
+
+
 def test_garbage_is_collected_again_afterwards(tmp_path):
     assert gc.isenabled()
     read_only(tmp_path, content(item(), item(bbox="x")))

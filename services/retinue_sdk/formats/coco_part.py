@@ -2,6 +2,7 @@
 
 An annotation has one kind here: keypoints where it has them, else a mask or a polygon, else a box, else a class of the whole
 image. A segmentation beside keypoints is left out and reported. The box is `bbox`; without one it is taken around the shape.
+Rings of one object should not overlap: COCO takes them together, here they fill by even-odd.
 """
 
 from __future__ import annotations

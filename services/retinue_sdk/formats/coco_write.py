@@ -31,6 +31,7 @@ HOLDS = Holds(
 )
 OWN = ("id", "file_name", "width", "height")  # what we write of an image, whatever its attributes say
 PART = 10_000  # annotations encoded at a time
+CHECKED = 200  # rings whose boxes are compared with one another; of more, all are filled
 DECIMALS = 9  # of a box's width, so that the difference of two corners is the number it was
 Json = dict[str, Any]
 
@@ -89,53 +90,59 @@ def _parts(table: AnnotationTable, images: Sequence[int], report: Report) -> Ite
             shape = values[offsets[place] : offsets[place + 1]]
             described = _shape(row, shape, sizes[place], report)
             owner = {"image_id": images[row.image], "category_id": table.class_ids[row.class_id]}
-            part.append({"id": numbers[place], **owner, **described, **_said(extras[place], described["area"])})
+            part.append({"id": numbers[place], **owner, **described, **_said(extras[place], described)})
         yield part
 
 
 def _shape(row: Any, shape: Floats, size: Sequence[int], report: Report) -> Json:
-    """What COCO says of a shape, its area included."""
-    box = [round(value, DECIMALS) for value in (row.x1, row.y1, row.x2 - row.x1, row.y2 - row.y1)]
-    around = {"bbox": _numbers(box), "area": box[2] * box[3]}
+    """What COCO says of a shape."""
+    box = (row.x1, row.y1, row.x2 - row.x1, row.y2 - row.y1)
+    bbox = [_shortest(round(value, DECIMALS)) for value in box]
     if row.kind == "keypoints":
-        return {**around, "keypoints": _numbers(shape.tolist()), "num_keypoints": int((shape[2::3] > 0).sum())}
+        seen = int((shape[2::3] > 0).sum())
+        return {"bbox": bbox, "keypoints": list(map(_shortest, shape.tolist())), "num_keypoints": seen}
     if row.kind == "box":
-        return {**around, "segmentation": []}
+        return {"bbox": bbox, "segmentation": []}
     rings = geometry.rings(shape) if row.kind == "polygon" else []
     if row.kind == "polygon" and not _has_holes(rings, shape, size):
-        area = sum(_area(ring) for ring in rings)
-        return {**around, "area": area, "segmentation": [_numbers(ring.reshape(-1).tolist()) for ring in rings]}
+        return {"bbox": bbox, "segmentation": [_numbers(ring.reshape(-1)) for ring in rings]}
     if row.kind == "polygon":
         report.add("loss_form", NAME, "polygon with holes as mask")
         shape = raster.encode(raster.fill(shape, size[1], size[0])).astype(np.float64)
-    return {
-        **around,
-        "area": int(shape[1::2].sum()),
-        "segmentation": {"size": size, "counts": _numbers(shape.tolist())},
-    }
+    return {"bbox": bbox, "segmentation": {"size": size, "counts": _numbers(shape)}}
 
 
 def _has_holes(rings: Sequence[Floats], shape: Floats, size: Sequence[int]) -> bool:
     """Whether the rings, taken together as COCO does, cover more than by even-odd. Only where their boxes meet can they."""
-    low = np.array([ring.min(axis=0) for ring in rings])
-    high = np.array([ring.max(axis=0) for ring in rings])
-    order = np.argsort(low[:, 0])
-    low, high = low[order], high[order]
-    if not (low[1:, 0] < np.maximum.accumulate(high[:-1, 0])).any():
+    if len(rings) == 1:
+        return False
+    low = np.array([ring.min(axis=0) for ring in rings[:CHECKED]])
+    high = np.array([ring.max(axis=0) for ring in rings[:CHECKED]])
+    meet = (low[:, None] < high).all(axis=2) & (low < high[:, None]).all(axis=2)
+    if meet.sum() == len(rings):  # each only itself
         return False
     together = np.logical_or.reduce([raster.fill(ring.reshape(-1), size[1], size[0]) for ring in rings])
     return bool((together != raster.fill(shape, size[1], size[0])).any())
 
 
-def _area(ring: Floats) -> float:
-    x, y = ring.T
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+def _area(described: Json) -> float:
+    """The area of a shape as it is described."""
+    segmentation = described.get("segmentation")
+    if isinstance(segmentation, dict):
+        return int(sum(segmentation["counts"][1::2]))
+    if not segmentation:
+        return float(described["bbox"][2] * described["bbox"][3])
+    area = 0.0
+    for ring in segmentation:
+        x, y = np.array(ring, dtype=np.float64).reshape(-1, 2).T
+        area += float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+    return area
 
 
-def _said(extra: Json, area: float) -> Json:
+def _said(extra: Json, described: Json) -> Json:
     """What the data says of an annotation; what COCO has no name for goes to `attributes`, as CVAT and Datumaro do it."""
     said: Json = {"iscrowd": int(extra.pop("iscrowd", 0) == 1)}
-    said["area"] = extra.pop("area") if type(extra.get("area")) in (int, float) else area
+    said["area"] = extra.pop("area") if type(extra.get("area")) in (int, float) else _area(described)
     return {**said, "attributes": extra} if extra else said
 
 
@@ -163,6 +170,13 @@ def _loads(attributes: str) -> Json:
     return json.loads(attributes) if attributes else {}
 
 
-def _numbers(values: Sequence[float]) -> list[int | float]:
+def _numbers(values: Floats) -> list[int] | list[float]:
     """Whole numbers without a decimal point, as COCO writes them."""
-    return [int(value) if value.is_integer() else value for value in values]
+    numbers: list[int] | list[float] = (
+        values.astype(np.int64) if (values == np.rint(values)).all() else values
+    ).tolist()
+    return numbers
+
+
+def _shortest(value: float) -> int | float:
+    return int(value) if value.is_integer() else value
