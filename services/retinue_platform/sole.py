@@ -8,11 +8,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from retinue_platform.db import Database
 from retinue_sdk.errors import ConflictError
 
 _ADVISORY_KEY = 0x7265_7469_6E75_65  # "retinue", among the locks of a PostgreSQL database
+_PATIENCE = "3s"  # PostgreSQL notices that a client has gone, or was killed, a moment later
 
 
 def claim_folder(held: ExitStack, folder: Path) -> None:
@@ -25,8 +27,13 @@ def claim_database(held: ExitStack, db: Database, folder: Path) -> None:
     if db.file is None:
         connection = held.enter_context(db.connect())
         held.callback(connection.invalidate)  # back in the pool it would still hold the lock
-        if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_KEY}):
-            raise _refusal("unknown", "database", db.url.render_as_string(hide_password=True))
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_PATIENCE}'"))
+        try:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_KEY})
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != "55P03":  # lock_not_available
+                raise
+            raise _refusal("unknown", "database", db.url.render_as_string(hide_password=True)) from None
         connection.commit()  # the lock is the connection's, not the transaction's
     elif db.file.parent.is_dir() and db.file.parent.resolve() != folder.resolve():
         _lock_file(held, db.file.with_name(db.file.name + ".lock"), "database")
