@@ -123,17 +123,25 @@ def test_ids_from_one_with_gaps_and_unknown_keys(tmp_path, task):
     assert (root / "data.yaml").read_bytes() == before
 
 
+@pytest.mark.parametrize("ids", ["7", "[1]", "[1, 1]", "[1, x]", "[1, 2, 3]", "{0: 1, 1: 2}", "[[1], 2]", "[1.0, 2]"])
+def test_class_ids_that_do_not_fit_are_ignored(tmp_path, ids):
+    root = yolo(tmp_path, {"images/train/a.png": GOOD[yolo_detect]}, f"{NAMES}class_ids: {ids}\n")
+    table, findings = yolo_detect.read(root)
+    assert (table.class_ids, codes(findings)) == ([0, 1], {"yaml_unknown_key": 1})
+
+
 @TASKS
 @pytest.mark.parametrize("plain", [True, False])
 def test_there_and_back(tmp_path, task, plain):
     table = sample(task.HOLDS.kinds[0], tmp_path / "made", plain=plain)
     losses = codes(task.write(table, tmp_path / "out", files.symlink))
-    expected = {"loss_attributes": 1, "loss_image_attributes": 5, "loss_group": 5, "loss_class_ids": 1}
+    expected = {"loss_attributes": 1, "loss_image_attributes": 5, "loss_group": 5}
     assert losses == ({} if plain else expected | {"loss_class_attributes": 3})
     again, findings = task.read(tmp_path / "out")
     assert findings == []
     assert same(fit(table, task.HOLDS, task.NAME)[0], again) == []
     assert again.splits == table.splits
+    assert again.class_ids == table.class_ids
     assert (tmp_path / "out/images/train").is_dir()
     assert all(path.is_symlink() for path in (tmp_path / "out/images/train").iterdir())
 

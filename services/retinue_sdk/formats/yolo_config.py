@@ -6,6 +6,7 @@ and duplicate keys are refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -19,7 +20,9 @@ from retinue_sdk.formats.report import Report, printable
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
-KNOWN = {"path", "train", "val", "valid", "test", "nc", "names"}
+IDS = "class_ids"  # ours: the ids that classes had before labels were numbered anew, as frameworks want them
+KNOWN = {"path", "train", "val", "valid", "test", "nc", "names", IDS}
+_WHOLE = re.compile(r"-?[0-9]{1,100}")
 _NUMBERS: dict[str, type[int | float]] = {"tag:yaml.org,2002:int": int, "tag:yaml.org,2002:float": float}
 
 
@@ -31,6 +34,7 @@ class Config:
     splits: dict[str, list[str]] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)  # keys that one task knows more than the others
     where: str = ""  # the file's name
+    ids: list[int] = field(default_factory=list)  # of the classes, where they are other than the numbers in labels
 
 
 class Plain(str):
@@ -136,6 +140,10 @@ def read_config(path: Path, root: Path, report: Report, keys: Collection[str] = 
     base = place.base(str(content.get("path") or ""))
     extra = {key: content[key] for key in keys if key in content}
     config = Config(dict(zip(names, usable, strict=True)), extra=extra, where=path.name)
+    if IDS in content:
+        config.ids = _ids(content[IDS], len(names))
+        if not config.ids:
+            report.add("yaml_unknown_key", path.name, IDS)
     for key in ("train", "val", "valid", "test"):
         value = content.get(key)
         entries = value if isinstance(value, list) else [value] if value else []
@@ -146,6 +154,16 @@ def read_config(path: Path, root: Path, report: Report, keys: Collection[str] = 
             if found is not None:
                 config.splits.setdefault(SPLITS[key], []).append(found)
     return config
+
+
+def _ids(value: Any, count: int) -> list[int]:
+    """As many different whole numbers as there are classes; none for anything else."""
+    ids = (
+        [int(item) for item in value if isinstance(item, str) and _WHOLE.fullmatch(item)]
+        if isinstance(value, list)
+        else []
+    )
+    return ids if len(ids) == len(set(ids)) == count == len(value) else []
 
 
 def read_names(content: dict[str, Any], where: str, report: Report) -> dict[int, str]:

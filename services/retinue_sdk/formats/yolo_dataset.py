@@ -61,7 +61,7 @@ def read(path: Path, interpret: Interpret, keys: Sequence[str] = ()) -> tuple[An
         {**measured.columns(), "split": [splits[key] for key in measured.key]},
         _columns(shapes, ids),
         [config.names.get(i, f"class_{i}") for i in ids],
-        ids,
+        config.ids or ids,
         shapes.geometry,
         [shapes.class_attributes.get(i, {}) for i in ids],
     )

@@ -15,7 +15,7 @@ from retinue_sdk.table import AnnotationTable
 
 NAME = "yolo_detect"
 TITLE = "YOLO detection"
-HOLDS = Holds(("box",), unsplit=False, unclassed=False, unplaced=False)
+HOLDS = Holds(("box",), class_ids=True, unsplit=False, unclassed=False, unplaced=False)
 
 
 def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:

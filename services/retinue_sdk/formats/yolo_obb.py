@@ -19,7 +19,7 @@ from retinue_sdk.table import AnnotationTable
 
 NAME = "yolo_obb"
 TITLE = "YOLO oriented boxes"
-HOLDS = Holds(("obb",), unsplit=False, unclassed=False, unplaced=False)
+HOLDS = Holds(("obb",), class_ids=True, unsplit=False, unclassed=False, unplaced=False)
 
 
 def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:

@@ -26,7 +26,12 @@ NAME = "yolo_pose"
 TITLE = "YOLO pose"
 KEYS = ("kpt_shape", "flip_idx", "kpt_names")
 HOLDS = Holds(
-    ("keypoints",), class_attributes=("keypoints", "flip", "dims"), unsplit=False, unclassed=False, unplaced=False
+    ("keypoints",),
+    class_attributes=("keypoints", "flip", "dims"),
+    class_ids=True,
+    unsplit=False,
+    unclassed=False,
+    unplaced=False,
 )
 MAX_POINTS = 1000
 VISIBLE = 2.0

@@ -26,7 +26,7 @@ from retinue_sdk.table import AnnotationTable
 
 NAME = "yolo_segment"
 TITLE = "YOLO segmentation"
-HOLDS = Holds(("polygon",), unsplit=False, unclassed=False, unplaced=False)
+HOLDS = Holds(("polygon",), class_ids=True, unsplit=False, unclassed=False, unplaced=False)
 
 
 def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:

@@ -14,6 +14,7 @@ import yaml
 
 from retinue_sdk.formats import files
 from retinue_sdk.formats.report import Report
+from retinue_sdk.formats.yolo_config import IDS
 from retinue_sdk.geometry import Floats, Ints
 from retinue_sdk.table import AnnotationTable
 
@@ -33,6 +34,8 @@ def write_dataset(
     extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Write images/<split>, labels/<split> and a data.yaml; `place` puts an image there (a copy, or a link).
+
+    Labels are numbered from 0 without gaps, which is all that frameworks read; other ids go into the data.yaml.
 
     `rows` has what follows the class on each annotation's line, `extra` what only one task says in its data.yaml.
     """
@@ -56,6 +59,8 @@ def write_dataset(
         **(extra or {}),
         "names": dict(enumerate(table.classes)),
     }
+    if table.class_ids != list(range(len(table.classes))):
+        content[IDS] = table.class_ids
     (path / "data.yaml").write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
