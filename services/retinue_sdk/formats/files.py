@@ -15,15 +15,12 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
 
+from retinue_sdk.file_types import SUFFIXES
 from retinue_sdk.formats.report import Report
 from retinue_sdk.names import same_form
 
 # Only raster decoders of long standing: a file never reaches another one, whatever its name is.
 RASTERS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-SUFFIXES = {
-    ".bmp": {"BMP"}, ".gif": {"GIF"}, ".jpg": {"JPEG", "MPO"}, ".jpeg": {"JPEG", "MPO"}, ".mpo": {"MPO", "JPEG"},
-    ".png": {"PNG"}, ".pgm": {"PPM"}, ".ppm": {"PPM"}, ".tif": {"TIFF"}, ".tiff": {"TIFF"}, ".webp": {"WEBP"},
-}  # fmt: skip
 MAX_PIXELS = 100_000_000
 SMALLEST_SIDE = 10
 ORIENTATION = 0x0112
