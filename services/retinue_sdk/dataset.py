@@ -5,7 +5,6 @@ Importing this module, and `summary`, cost no pandas: a trainer's HTTP service a
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -85,27 +84,17 @@ def summary(dataset: DatasetFolder | DatasetManifest, roots: Sequence[Path] | No
 
 
 def link(table: AnnotationTable, rows: Sequence[int], folder: Path) -> list[Path]:
-    """Make one link per image in a flat folder and return the links in the order of `rows`.
+    """Make one symbolic link per image in a flat folder and return the links in the order of `rows`.
 
     Names keep their suffix and no two of a table's images share a name or a stem. Files are linked, never folders: a
-    framework that repairs an image then replaces the link, not the file. Hard links where the file system allows them,
-    because making a symbolic one can cost thirty times as much; symbolic ones otherwise.
+    framework that repairs an image then replaces the link, not the file. No hard links: through one, the file can be
+    written and its mode changed even where the store is mounted read-only.
     """
     folder.mkdir(parents=True, exist_ok=True)
     names, files = table.file_names, table.files
     links = [folder / names[row] for row in rows]
-    symbolic = False
     for row, target in zip(rows, links, strict=True):
-        source = os.path.realpath(files[row]) if files[row].is_symlink() else str(files[row].absolute())
-        if not symbolic:
-            try:
-                os.link(source, target)
-            except OSError as error:
-                if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
-                    raise
-                symbolic = True
-        if symbolic:
-            target.symlink_to(source)
+        target.symlink_to(os.path.realpath(files[row]) if files[row].is_symlink() else files[row].absolute())
     return links
 
 

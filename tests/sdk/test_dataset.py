@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -84,21 +82,12 @@ def test_links_inside_the_roots_are_followed(tmp_path):
 def test_every_image_gets_a_link_of_its_own(tmp_path, manifest):
     table = load(manifest)
     links = link(table, [2, 0], tmp_path / "view")
-    assert [path.stat().st_ino for path in links] == [table.files[row].stat().st_ino for row in (2, 0)]
+    assert [path.readlink() for path in links] == [table.files[row] for row in (2, 0)]
     assert all(path.suffix == ".png" for path in links)
     assert not (tmp_path / "view").is_symlink()
     assert [path.read_bytes() for path in links] == [table.files[2].read_bytes(), table.files[0].read_bytes()]
     more = link(table, [1], tmp_path / "view")
     assert len({path.stem.casefold() for path in [*links, *more]}) == 3
-
-
-def test_across_file_systems_links_are_symbolic(tmp_path, manifest):
-    """/dev/shm is another file system than the test's folder."""
-    table = load(manifest)
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
-        links = link(table, [2, 0], Path(other))
-        assert all(path.is_symlink() for path in links)
-        assert [path.read_bytes() for path in links] == [table.files[2].read_bytes(), table.files[0].read_bytes()]
 
 
 def test_a_framework_that_repairs_an_image_does_not_touch_the_store(tmp_path, manifest):

@@ -17,7 +17,7 @@ import jsonschema
 from pydantic import TypeAdapter
 
 from retinue_sdk import schema
-from retinue_sdk.schema import Status, Task, TrainRequest
+from retinue_sdk.schema import DatasetManifest, Status, Task, TrainRequest
 from retinue_sdk.trainer.framework import Framework
 from tests.trainers.harness import ROOT, PointsService, wait_for
 
@@ -48,11 +48,18 @@ class FrameworkService(PointsService):
         wait_for(self.answers, 60)
         return self
 
-    def job(self, model: str, parameters: dict[str, Any], data: Path | None = None, seed: int = 0) -> Job:
-        """Start a training and wait for its end."""
+    def job(
+        self,
+        model: str,
+        parameters: dict[str, Any],
+        dataset: DatasetManifest | None = None,
+        task: str = "classify",
+        seed: int = 0,
+    ) -> Job:
+        """Start a training, of the service's folder of data where no version is named."""
         body = {
-            "job_id": uuid.uuid4(), "attempt": 1, "task": "classify", "model": model, "parameters": parameters, "seed": seed,
-            "dataset": {"kind": "folder", "path": str(data or self.data)},
+            "job_id": uuid.uuid4(), "attempt": 1, "task": task, "model": model, "parameters": parameters, "seed": seed,
+            "dataset": dataset or {"kind": "folder", "path": str(self.data)},
         }  # fmt: skip
         return Job(self, TrainRequest.model_validate(body))
 

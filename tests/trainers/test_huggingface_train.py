@@ -13,6 +13,7 @@ import pytest
 from tests.trainers.drawn import draw_digits
 from tests.trainers.harness import ROOT, wait_for
 from tests.trainers.served import FrameworkService, check_training
+from tests.trainers.stores import closed
 
 pytestmark = pytest.mark.heavy
 SMALL = {
@@ -35,7 +36,7 @@ print(json.dumps([list(pixels.shape), list(model(pixels).logits.shape), model.co
 def service(tmp_path_factory):
     folder = tmp_path_factory.mktemp("huggingface")
     draw_digits(folder / "data", per_class=6)
-    with FrameworkService("retinue_huggingface.service", folder) as service:
+    with FrameworkService("retinue_huggingface.service", folder, RETINUE_TRAINER_ROOTS=str(folder.parent)) as service:
         yield service.ready()
 
 
@@ -83,8 +84,9 @@ assert [m.name for m in last if m.parameters_m is None] == []
 
 
 def test_training_and_its_checkpoint(service, tmp_path):
-    job = service.job("resnet-tiny", SMALL)
-    check_training(job, epochs=2, steps=STEPS)
+    with closed(service.data, tmp_path, "cvat") as version:  # a version of a format that Hugging Face does not know
+        job = service.job("resnet-tiny", SMALL, version)
+        check_training(job, epochs=2, steps=STEPS)
     folder = job.folder("checkpoints/best", tmp_path / "best")
     assert {"config.json", "model.safetensors", "preprocessor_config.json"} <= {f.name for f in folder.iterdir()}
     image = next(service.data.rglob("*.png"))

@@ -8,6 +8,7 @@ from retinue_sdk.schema import Task
 from tests.trainers.drawn import draw_digits
 from tests.trainers.harness import wait_for
 from tests.trainers.served import FrameworkService, check_training
+from tests.trainers.stores import closed
 
 pytestmark = pytest.mark.heavy
 SMALL = {
@@ -21,7 +22,7 @@ STEPS = 3  # 60 digits, 48 of them for training
 def service(tmp_path_factory):
     folder = tmp_path_factory.mktemp("timm")
     draw_digits(folder / "data", per_class=6)
-    with FrameworkService("retinue_timm.service", folder) as service:
+    with FrameworkService("retinue_timm.service", folder, RETINUE_TRAINER_ROOTS=str(folder.parent)) as service:
         yield service.ready()
 
 
@@ -63,8 +64,9 @@ def test_training_and_its_checkpoint(service, tmp_path):
     import timm
     import torch
 
-    job = service.job("test_resnet", SMALL | {"ema": True, "patience": 5})
-    check_training(job, epochs=2, steps=STEPS)
+    with closed(service.data, tmp_path, "csv") as version:  # a version of a format that timm does not know
+        job = service.job("test_resnet", SMALL | {"ema": True, "patience": 5}, version)
+        check_training(job, epochs=2, steps=STEPS)
     file = tmp_path / "best.pth.tar"
     file.write_bytes(job.get("artifacts/checkpoints/best.pth.tar"))
     model = timm.create_model("test_resnet", num_classes=10, checkpoint_path=str(file)).eval()

@@ -21,6 +21,7 @@ from retinue_sdk.run import Run
 from retinue_ultralytics.report import Reporter
 from tests.trainers.drawn import SHAPES, draw_digits, draw_shapes
 from tests.trainers.served import FrameworkService
+from tests.trainers.stores import closed
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]  # seconds on an idle machine, minutes on a shared one
 RECIPES = Path(__file__).parents[2] / "hub_config" / "recipes"
@@ -219,21 +220,25 @@ def test_a_loss_that_diverges_in_the_first_epoch_ends_the_training(tmp_path) -> 
 
 
 def test_training_through_the_service(tmp_path, ultralytics) -> None:
-    draw_digits(tmp_path / "data", per_class=6)
-    small = {"epochs": 2, "batch": 16, "imgsz": 32, "plots": False, "device": "cpu"}
-    with FrameworkService("retinue_ultralytics.service", tmp_path) as service:
+    source = draw_shapes(tmp_path / "source", count=8, side=64)
+    small = {"epochs": 2, "batch": 4, "imgsz": 64, "plots": False, "device": "cpu"}
+    roots = {"RETINUE_TRAINER_ROOTS": str(tmp_path)}
+    with (
+        closed(source, tmp_path, "kitti") as version,  # a format that ultralytics does not know
+        FrameworkService("retinue_ultralytics.service", tmp_path, **roots) as service,
+    ):
         service.ready()
-        job = service.job("yolov8n-cls", small)
+        job = service.job("yolov8n", small, version, "detect")
         state = job.wait()
         assert state.status is schema.Status.SUCCEEDED, (state.message, job.log())
         points = [e for e in job.events("metric") if "train/loss" in e.values]
-        assert [(e.step, e.epoch) for e in points] == [(n, 1 + (n - 1) // 4) for n in range(1, 9)]  # 50 images in 16s
-        assert len(job.series("val/top1")) == 2
+        assert [(e.step, e.epoch) for e in points] == [(1, 1), (2, 1), (3, 2), (4, 2)]  # 8 images in 4s
+        assert len(job.series("val/map50")) == 2
         file = tmp_path / "best.pt"
         file.write_bytes(job.get("artifacts/checkpoints/best.pt"))
         with service.client() as client, pytest.raises(RetinueError, match="mosaic"):
-            client.post("/train", {**job_body(tmp_path / "data"), "parameters": {"mosaic": 1.0}})
-    assert ultralytics.YOLO(file).names == {i: str(i) for i in range(10)}
+            client.post("/train", {**job_body(service.data), "parameters": {"mosaic": 1.0}})
+    assert sorted(ultralytics.YOLO(file).names.values()) == sorted(SHAPES)
 
 
 def job_body(data: Path) -> dict:

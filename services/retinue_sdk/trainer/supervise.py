@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from retinue_sdk.files import read_json, sync_folder, write_json
-from retinue_sdk.trainer import processes
+from retinue_sdk.trainer import processes, readonly
 from retinue_sdk.trainer.verdict import Ending, judge
 
 SAMPLE_SECONDS = 2.0
@@ -51,7 +51,9 @@ class Supervisor:
     def __init__(self, run_dir: Path, command: Sequence[str]) -> None:
         self.run_dir = run_dir
         self.command = command
-        self.resources: dict[str, Any] = (read_json(run_dir / "spec.json") or {}).get("resources", {})
+        spec: dict[str, Any] = read_json(run_dir / "spec.json") or {}
+        self.read_only = readonly.folders(spec, run_dir)
+        self.resources: dict[str, Any] = spec.get("resources", {})
         self.time_limit: int | None = self.resources.get("time_limit_seconds")
         self.stopped: str | None = None
         self.kill_at: float | None = None
@@ -84,6 +86,7 @@ class Supervisor:
 
         def in_child() -> None:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            readonly.enter(self.read_only)
             processes.prctl(processes.PR_SET_PDEATHSIG, signal.SIGKILL)
 
         environment = {
