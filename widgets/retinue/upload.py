@@ -21,13 +21,13 @@ def send(session: Session, project_id: str, path: Path, progress: Callable[[int,
     Raises
     ------
     BadRequestError
-        When there is no such file, or it is empty.
+        When there is no such file, it is empty, or it changes while it is sent.
     UnavailableError
         When the platform stayed away through all retries; calling again later starts anew.
     """
-    if not path.is_file() or path.stat().st_size == 0:
+    if not path.is_file():
         raise BadRequestError(
-            "There is no file to upload here, or it is empty.",
+            "There is no file to upload here.",
             code="upload_no_file",
             where=str(path),
             hint="Give the path of an archive of images and labels: zip, tar, tar.gz or tar.zst.",
@@ -39,7 +39,15 @@ def send(session: Session, project_id: str, path: Path, progress: Callable[[int,
     with path.open("rb") as file:
         while upload["offset"] < size:
             file.seek(upload["offset"])
-            upload = _put(session, where, upload, file.read(CHUNK))
+            chunk = file.read(CHUNK)
+            if not chunk:
+                raise BadRequestError(
+                    "The file became shorter while it was sent.",
+                    code="upload_changed",
+                    where=path.name,
+                    hint="Wait until it is written, then upload it again.",
+                )
+            upload = _put(session, where, upload, chunk)
             progress(upload["offset"], size)
     return str(upload["id"])
 
