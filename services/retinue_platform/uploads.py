@@ -44,6 +44,13 @@ _PIECE = 1024 * 1024  # written to disk at once
 @router.post("/projects/{project_id}/uploads", name="create_upload", status_code=201)
 def create_upload(platform: Platform, caller: Caller, project_id: UUID, wanted: UploadCreate) -> Upload:
     """Announce a file. Its bytes follow in chunks, from offset 0."""
+    if wanted.size == 0:
+        raise BadRequestError(
+            "The file is empty.",
+            code="dataset_empty",
+            hint="Send an archive of images and labels: zip, tar, tar.gz or tar.zst.",
+            where=clean_name(wanted.filename, "filename"),
+        )
     limit = platform.settings.upload_limit_bytes
     if wanted.size > limit:
         raise BadRequestError(
@@ -202,7 +209,7 @@ async def _receive(request: Request, path: Path, row: UploadRow, sha256: str) ->
         async for block in request.stream():
             length += len(block)
             if row.offset + length > row.size:
-                _refuse_too_long(row.size)
+                _refuse_too_long(row)
             piece += block
             if len(piece) >= _PIECE:
                 await anyio.to_thread.run_sync(_write, file, bytes(piece), digest)
@@ -221,11 +228,12 @@ async def _receive(request: Request, path: Path, row: UploadRow, sha256: str) ->
     return length
 
 
-def _refuse_too_long(size: int) -> None:
+def _refuse_too_long(row: UploadRow) -> None:
     raise BadRequestError(
-        f"The chunk ends behind the file's end: {size} bytes were announced.",
+        f"The chunk ends behind the file's end: {row.size} bytes were announced.",
         code="upload_too_long",
         hint="Announce the file anew with its true size.",
+        where=row.filename,
     )
 
 
@@ -262,7 +270,10 @@ def _finish(file: int, piece: bytes, digest: Any, sha256: str) -> None:
     _write(file, piece, digest)
     if digest.hexdigest() != sha256:
         raise BadRequestError(
-            "The chunk's bytes do not match its sha256.", code="upload_checksum", hint="Send this chunk again."
+            "The chunk's bytes do not match its sha256.",
+            code="upload_checksum",
+            hint="Send this chunk again.",
+            where="X-Content-SHA256",
         )
     os.fsync(file)
 

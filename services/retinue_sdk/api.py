@@ -85,7 +85,7 @@ class UploadCreate(Wire):
     """POST /projects/{id}/uploads: announces a file; its bytes follow in chunks."""
 
     filename: str = Field(min_length=1, max_length=255)
-    size: int = Field(ge=1)
+    size: int = Field(ge=0)  # an empty file is refused as an empty dataset
 
 
 class Upload(Reply):

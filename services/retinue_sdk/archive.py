@@ -45,10 +45,12 @@ def unpack(
     `dest`, and what was left out.
     """
     limits, report = limits or Limits(), Report()
-    with _opened(path, name or path.name, limits) as members:
+    with _named(path.name), _opened(path, name or path.name, limits) as members:
         plan = make_plan(members(), limits.unpacked(path.stat().st_size), limits, report)
         check_room(dest.parent, plan.total)
         with appearing(dest) as folder:
+            for place in plan.folders:
+                (folder / place).mkdir(parents=True, exist_ok=True)
             done = 0
             for position, member in enumerate(members()):
                 if position in plan.places:
@@ -57,6 +59,16 @@ def unpack(
                     if progress is not None:
                         progress(done / plan.total if plan.total else 1.0)
     return dest, report.findings()
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """An error that names no member is about the archive."""
+    try:
+        yield
+    except DataError as error:
+        error.problem = error.problem.model_copy(update={"where": error.problem.where or name})
+        raise
 
 
 def _opened(path: Path, name: str, limits: Limits) -> AbstractContextManager[Members]:

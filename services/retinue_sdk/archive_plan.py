@@ -14,6 +14,7 @@ from pathlib import Path
 from retinue_sdk.archive_member import CHUNK, Limits, Member, Read, special, too_large
 from retinue_sdk.archive_names import Ignored, file_kind, safe_parts
 from retinue_sdk.errors import DataError
+from retinue_sdk.formats.files import is_hidden
 from retinue_sdk.formats.report import Report, printable
 from retinue_sdk.names import same_form
 
@@ -23,20 +24,25 @@ class Plan:
     """Which entries are written, by their position, and where to."""
 
     places: dict[int, str]
-    total: int  # bytes of these
+    folders: list[str]  # those that have an entry of their own: an empty one may be a class without images
+    total: int  # bytes of the files
 
 
 def make_plan(members: Iterable[Member], most: int | None, limits: Limits, report: Report) -> Plan:
     """The plan for these entries. `most` is what their file may be unpacked to, where they come from one."""
     places: dict[int, str] = {}
+    folders: list[str] = []
     names, images, size, wanted = _Names(), 0, 0, 0
     for position, member in enumerate(members):
         size += member.size
-        _check_amount(position + 1, size, most, limits)
+        _check_amount(max(position + 1, names.folders), size, most, limits)
         if member.kind == "special":
             raise special(member.name)
         parts = safe_parts(member.name, limits.depth, folder=member.kind == "folder")
         if member.kind == "folder":
+            if parts and not any(map(is_hidden, parts)):
+                names.take_folder("/".join(parts))
+                folders.append("/".join(parts))
             continue
         if member.decoded:
             report.add("archive_name_decoded", member.name)
@@ -56,7 +62,7 @@ def make_plan(members: Iterable[Member], most: int | None, limits: Limits, repor
             code="dataset_empty",
             hint="Add images as JPEG, PNG, WebP, BMP, GIF, TIFF or PPM.",
         )
-    return Plan(places, wanted)
+    return Plan(places, folders, wanted)
 
 
 def _check_amount(members: int, size: int, most: int | None, limits: Limits) -> None:
@@ -75,13 +81,23 @@ class _Names:
         self._files: dict[str, str] = {}
         self._folders: set[str] = set()
 
+    @property
+    def folders(self) -> int:
+        """How many folders they make: a name may make thirty."""
+        return len(self._folders)
+
     def take(self, path: str, name: str) -> None:
         form = same_form(path)
         if form in self._files:
             raise _duplicate(self._files[form], name)
         self._files[form] = name
-        while (form := form.rpartition("/")[0]) and form not in self._folders:
+        self.take_folder(path.rpartition("/")[0])
+
+    def take_folder(self, path: str) -> None:
+        form = same_form(path)
+        while form and form not in self._folders:
             self._folders.add(form)
+            form = form.rpartition("/")[0]
 
     def check_folders(self) -> None:
         """No file may have the name of a folder."""

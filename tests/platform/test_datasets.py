@@ -1,7 +1,6 @@
 """From a complete upload to a dataset version, by real worker processes."""
 
 import io
-import json
 import os
 import signal
 import time
@@ -78,26 +77,6 @@ def test_a_folder_of_classes_becomes_a_version(shared, alice, project):
 def test_the_same_content_has_the_same_digest(alice, project):
     first, second = (imported(alice, project, folders())["versions"][0]["digest"] for _ in range(2))
     assert first == second
-
-
-@pytest.mark.parametrize(
-    ("data", "code"),
-    [
-        (b"this is no archive", "archive_not_zip"),
-        (folders()[:-40], "archive_truncated"),
-        (archive({"../evil.png": picture(1)}), "archive_path_escapes"),
-        (archive({"readme.txt": b"x"}), "dataset_empty"),
-        (archive({f"images/{i}.png": picture(i) for i in range(3)} | {"labels/0.txt": b"0 0.5 x 0.1 0.1\n"}), None),
-    ],
-)
-def test_what_cannot_be_used_fails_with_its_reason_and_leaves_nothing(shared, alice, project, data, code):
-    dataset = imported(alice, project, data)
-    assert dataset["status"] == "failed"
-    assert dataset["versions"] == []
-    assert code in (None, dataset["problem"]["code"])
-    assert dataset["problem"]["hint"]
-    assert "Traceback" not in json.dumps(dataset)
-    assert not list((shared.data / "store" / "staging").glob("*"))
 
 
 def test_a_failed_dataset_gives_way_to_another_try_with_the_same_upload(alice, project):

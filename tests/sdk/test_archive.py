@@ -111,6 +111,17 @@ def test_a_single_image_is_a_folder_with_it(tmp_path, picture):
         unpack(tmp_path / "upload", tmp_path / "no", Limits(total_bytes=10), name="a.png")
 
 
+@pytest.mark.parametrize("container", ["zip", "tar", "tar.gz"])
+def test_limits_are_named(tmp_path, picture, container):
+    path = tmp_path / "upload"
+    path.write_bytes(CONTAINERS[container]([("set/a.png", picture), ("set/b.png", picture)]))
+    for limits, says in ((Limits(total_bytes=10), "the limit is 10"), (Limits(members=2), "the limit is 2|2 members")):
+        with pytest.raises(DataError, match=says) as caught:
+            unpack(path, tmp_path / "out", limits)
+        assert (caught.value.problem.code, caught.value.problem.where) == ("archive_too_large", "upload")
+        assert not (tmp_path / "out").exists()
+
+
 def zip64(content, size, packed=None):
     """A zip of a.png, all of whose sizes and offsets stand in zip64 fields, with the unpacked size that is said."""
     crc, packed = zipfile.crc32(content), len(content) if packed is None else packed

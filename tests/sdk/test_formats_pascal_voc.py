@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from retinue_sdk.formats import pascal_voc, yolo_detect
 from tests.sdk.checks import codes
@@ -27,48 +26,6 @@ def test_voc_numbers_splits_and_attributes_are_kept(tmp_path):
     assert table.boxes.tolist() == [[1, 1, 10.5, 20], [3, 4, 5, 6]]
     assert table.annotations["line"].tolist() == [4, 5]
     assert table.annotations["attributes"].tolist() == ['{"difficult":"1"}', ""]
-
-
-@pytest.mark.parametrize(
-    ("body", "code", "rows"),
-    [
-        (voc_object("cat", 5, 5, 5, 9), "box_zero_area", 1),
-        (voc_object("cat", 9, 5, 5, 9), "box_negative_size", 0),
-        (voc_object("cat", 1, 1, 90, 9), "box_outside_image", 1),
-        (voc_object("cat", 1, 1, 5), "box_incomplete", 0),
-        (voc_object("", 1, 1, 5, 5), "box_incomplete", 0),
-        (voc_object("cat", 1, 1, "five", 5), "label_not_a_number", 0),
-        (voc_object("cat", 1, 1, "nan", 5), "label_not_a_number", 0),
-        ("<filename>../../etc/passwd</filename>", "xml_filename_escapes", 0),
-        ("<size><width>9</width><height>9</height></size>", "xml_size_mismatch", 0),
-        ("<object>", "xml_invalid", 0),
-        ("&undefined;", "xml_invalid", 0),
-    ],
-)
-def test_voc_findings(tmp_path, body, code, rows):
-    table, findings = pascal_voc.read(voc(tmp_path, {"a": body}))
-    assert codes(findings) == {code: 1}
-    assert findings[0].examples[0].startswith("Annotations/a.xml")
-    assert len(table.annotations) == rows
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        '<!DOCTYPE a [<!ENTITY x "ha">]>',
-        '<!DOCTYPE a SYSTEM "file:///etc/passwd">',
-        '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
-    ],
-)
-def test_dtds_and_entities_are_refused(tmp_path, head):
-    root = voc(tmp_path, {"a": ""})
-    (root / "Annotations/a.xml").write_text(
-        f"<?xml version='1.0'?>\n{head}\n<annotation>{voc_object('&x;', 1, 1, 5, 5)}</annotation>"
-    )
-    table, findings = pascal_voc.read(root)
-    assert codes(findings) == {"xml_dtd_forbidden": 1}
-    assert findings[0].severity == "error"
-    assert len(table.annotations) == 0
 
 
 def test_voc_images_documents_and_lists_that_miss_each_other(tmp_path):

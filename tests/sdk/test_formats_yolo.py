@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from retinue_sdk import formats
-from retinue_sdk.errors import DataError
 from retinue_sdk.formats import yolo_detect
 from retinue_sdk.formats.yolo_layout import label_of
 from tests.sdk.drawn import box_table, draw, yolo
@@ -32,73 +31,6 @@ def test_boxes_become_pixels_with_their_line(tmp_path):
     assert table.annotations["class_id"].tolist() == [1, 0]
     assert table.annotations["line"].tolist() == [2, 4]
     assert set(table.annotations["source"]) == {"labels/train/a.txt"}
-
-
-@pytest.mark.parametrize(
-    ("line", "code"),
-    [
-        ("0 0.5 0.5 0.2", "label_columns"),
-        ("0 0.5 0.5 0.2 0.2 0.9", "label_columns"),
-        ("0 0.1 0.1 0.4 0.1 0.4 0.4", "label_columns"),
-        ("0 half 0.5 0.2 0.2", "label_not_a_number"),
-        ("cat 0.5 0.5 0.2 0.2", "label_not_a_number"),
-        ("0 0,5 0,5 0,2 0,2", "label_not_a_number"),
-        ("0 0_5 0.5 0.2 0.2", "label_not_a_number"),
-        ("0 \u0660 0.5 0.2 0.2", "label_not_a_number"),
-        ("0 nan 0.5 0.2 0.2", "label_not_finite"),
-        ("0 inf 0.5 0.2 0.2", "label_not_finite"),
-        ("0 1e400 0.5 0.2 0.2", "label_not_finite"),
-        ("1.5 0.5 0.5 0.2 0.2", "class_not_an_integer"),
-        ("2 0.5 0.5 0.2 0.2", "class_out_of_range"),
-        ("-1 0.5 0.5 0.2 0.2", "class_out_of_range"),
-        ("0 32 24 10 10", "coordinate_in_pixels"),
-        ("0 1.02 0.5 0.2 0.2", "coordinate_out_of_range"),
-        ("0 -0.02 0.5 0.2 0.2", "coordinate_out_of_range"),
-        ("0 0.5 0.5 -0.2 0.2", "box_negative_size"),
-    ],
-)
-def test_a_bad_line_blocks_with_its_place_and_value(tmp_path, line, code):
-    root = yolo(tmp_path, {"images/train/a.png": GOOD + line, "images/val/b.png": GOOD})
-    table, findings = yolo_detect.read(root)
-    assert [(f.code, f.severity, f.count) for f in findings] == [(code, "error", 1)]
-    assert findings[0].examples == [f"labels/train/a.txt:2: {line}"]
-    assert len(table.annotations) == 2
-
-
-@pytest.mark.parametrize(
-    ("line", "code"),
-    [("0 0.5 0.5 0 0.2", "box_zero_area"), ("0 0.5 0.5 0.2 0", "box_zero_area"), (GOOD.strip(), "label_duplicate")],
-)
-def test_what_can_be_lived_with_warns_and_stays(tmp_path, line, code):
-    table, findings = yolo_detect.read(yolo(tmp_path, {"images/train/a.png": GOOD + line, "images/val/b.png": GOOD}))
-    assert [(f.code, f.severity, f.examples) for f in findings] == [
-        (code, "warning", [f"labels/train/a.txt:2: {line}"])
-    ]
-    assert len(table.annotations) == 3
-
-
-def test_rounding_over_the_border_is_accepted(tmp_path):
-    _, findings = yolo_detect.read(
-        yolo(tmp_path, {"images/train/a.png": "0 1.005 -0.005 0.2 0.2", "images/val/b.png": GOOD})
-    )
-    assert findings == []
-
-
-@pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        (GOOD.encode("utf-16"), "label_unreadable"),
-        (b"0 0.5\0 0.5 0.2 0.2", "label_unreadable"),
-        (b"\xff\xfe\x00", "label_unreadable"),
-        (b"\xef\xbb\xbf" + GOOD.encode(), None),
-    ],
-)
-def test_encodings_of_a_label_file(tmp_path, content, code):
-    root = yolo(tmp_path, {"images/train/a.png": "", "images/val/b.png": GOOD})
-    (root / "labels/train/a.txt").write_bytes(content)
-    table, findings = yolo_detect.read(root)
-    assert [f.code for f in findings] == ([code] if code else [])
-    assert len(table.annotations) == (1 if code else 2)
 
 
 def test_findings_are_counted_per_code_with_ten_examples(tmp_path):
@@ -216,100 +148,6 @@ def test_class_ids_with_gaps_are_kept(tmp_path):
     assert findings == []
     assert (table.classes, table.class_ids) == (["cat", "dog"], [3, 7])
     assert table.annotations["class_id"].tolist() == [1, 0]
-
-
-# --- data.yaml ------------------------------------------------------------------------------------------------------------
-
-PATHS = "train: images/train\nval: images/val\n"
-
-
-@pytest.mark.parametrize(
-    ("config", "code"),
-    [
-        (PATHS + "names: [cat]\npath: /data/set\n", "yaml_path_escapes"),
-        (PATHS + "names: [cat]\npath: ../other\n", "yaml_path_escapes"),
-        (PATHS + "names: [cat]\npath: a/../../b\n", "yaml_path_escapes"),
-        (PATHS + "names: [cat]\npath: 'C:\\data'\n", "yaml_path_escapes"),
-        (PATHS + "names: [cat]\npath: https://x.org/a.zip\n", "yaml_path_escapes"),
-        ("train: ../../secret\nnames: [cat]\n", "yaml_path_escapes"),
-        ("train: /etc\nnames: [cat]\n", "yaml_path_escapes"),
-        ("train: images/nowhere\nnames: [cat]\n", "yaml_path_missing"),
-        ("train: {a: b}\nnames: [cat]\n", "yaml_invalid"),
-        (PATHS + "names: &x [cat]\nother: *x\n", "yaml_alias_forbidden"),
-        (PATHS + "names: [cat]\nnames: [dog]\n", "yaml_key_duplicate"),
-        (PATHS + "names: {0: cat, 00: dog}\n", "yaml_key_duplicate"),
-        (PATHS + "names: !!python/object/apply:os.system ['touch canary']\n", "yaml_invalid"),
-        (PATHS + "names: [cat\n", "yaml_invalid"),
-        (PATHS + "names:\n\t- cat\n", "yaml_invalid"),
-        (PATHS + "names: " + "[" * 2000 + "]" * 2000, "yaml_invalid"),
-        (PATHS, "yaml_invalid"),
-        (PATHS + "names: 5\n", "yaml_invalid"),
-        (PATHS + "names: {cat: 0}\n", "yaml_invalid"),
-        (PATHS + "names: [cat]\nnc: many\n", "yaml_invalid"),
-        ("- a\n- b\n", "yaml_invalid"),
-        ("#" * 1_000_001, "yaml_too_large"),
-    ],
-)
-def test_a_yaml_that_cannot_be_used_is_refused(tmp_path, monkeypatch, config, code):
-    monkeypatch.chdir(tmp_path)
-    root = yolo(tmp_path / "data", {"images/train/a.png": GOOD, "images/val/b.png": GOOD}, config)
-    with pytest.raises(DataError) as caught:
-        yolo_detect.read(root)
-    problem = caught.value.problem
-    assert problem.code == code
-    assert problem.where.startswith("data.yaml")
-    assert problem.hint
-    assert not (tmp_path / "canary").exists()
-    assert formats.detect(root)[0] == "yolo_detect"
-
-
-def test_a_yaml_in_another_encoding_is_refused(tmp_path):
-    root = yolo(tmp_path, {"images/train/a.png": GOOD})
-    (root / "data.yaml").write_bytes(b"names: [caf\xe9]")
-    with pytest.raises(DataError, match="UTF-8"):
-        yolo_detect.read(root)
-
-
-@pytest.mark.parametrize(
-    ("extra", "found"),
-    [
-        ("download: |\n  import os\n  os.system('touch canary')\n", {"yaml_download_dropped": 1}),
-        ("licence: MIT\nkpt_shape: [1, 2]\n", {"yaml_unknown_key": 2}),
-        ("path: coco8\n", {"yaml_path_corrected": 1}),
-        ("nc: 3\n", {"yaml_count_wrong": 1}),
-        ("nc: 2\n", {}),
-    ],
-)
-def test_a_yaml_that_can_be_lived_with_is_reported(tmp_path, monkeypatch, extra, found):
-    monkeypatch.chdir(tmp_path)
-    root = yolo(
-        tmp_path / "data", {"images/train/a.png": GOOD, "images/val/b.png": GOOD}, PATHS + "names: [cat, dog]\n" + extra
-    )
-    table, findings = yolo_detect.read(root)
-    assert codes(findings) == found
-    assert len(table) == 2
-    assert not (tmp_path / "canary").exists()
-
-
-@pytest.mark.parametrize(
-    ("names", "classes", "found"),
-    [
-        ("[no, on, 1:30, 007, null]", ["no", "on", "1:30", "007", "null"], {"class_name_ambiguous": 5}),
-        ("['no', \"on\", '1:30', '007', 'null']", ["no", "on", "1:30", "007", "null"], {}),
-        ("[cat, Cat]", ["cat", "Cat"], {"class_name_similar": 1}),
-        ("[cat, cat]", ["cat", "cat #1"], {"class_name_duplicate": 1}),
-        ("[cat, '']", ["cat", ""], {"class_name_invalid": 1}),
-        ('["a\\nb", "<script>"]', ["a\nb", "<script>"], {"class_name_invalid": 1}),
-        ('["abc\\u202Edef"]', ["abc\u202edef"], {"class_name_invalid": 1}),
-    ],
-)
-def test_names_are_text_as_written(tmp_path, names, classes, found):
-    table, findings = yolo_detect.read(
-        yolo(tmp_path, {"images/train/a.png": GOOD, "images/val/b.png": GOOD}, f"{PATHS}names: {names}")
-    )
-    assert table.classes == classes
-    assert codes(findings) == found
-    assert all(line.isprintable() for f in findings for line in f.examples)
 
 
 # --- there and back -------------------------------------------------------------------------------------------------------

@@ -37,6 +37,8 @@ class Dataset:
         "version",
     )
 
+    FOUND: ClassVar[tuple[str, ...]] = ("severity", "count", "what was found", "where", "what to do")
+
     def __init__(self, session: Session, answer: dict[str, Any]) -> None:
         self.session = session
         self.data = data = api.Dataset.model_validate(answer)
@@ -55,6 +57,7 @@ class Dataset:
             return (self.name, state, "", "", "", "", "", "")
         v = self.data.versions[0]
         splits = ", ".join(f"{name} {count}" for name, count in v.splits.items())
+        splits += f" ({v.split_rule})" if v.split_rule else ""
         return (self.name, state, v.format, v.images, v.annotations, len(v.classes), splits, v.number)
 
     @property
@@ -155,17 +158,22 @@ class Dataset:
             raise from_problem(self.data.problem)
         return self
 
-    def __repr__(self) -> str:
-        return html.text_table(self.HEAD, [self.row])
-
-    def _repr_html_(self) -> str:
-        findings = [
+    @property
+    def findings(self) -> list[tuple[object, ...]]:
+        """What was found in its newest version, as lines of a table."""
+        return [
             (f.severity, f.count, f.message, "; ".join(f.examples[:3]), f.hint)
             for v in self.data.versions[:1]
             for f in v.findings
         ]
-        head = ("severity", "count", "what was found", "where", "what to do")
-        return html.table(self.HEAD, [self.row]) + (html.table(head, findings) if findings else "")
+
+    def __repr__(self) -> str:
+        found = self.findings
+        return html.text_table(self.HEAD, [self.row]) + (f"\n\n{html.text_table(self.FOUND, found)}" if found else "")
+
+    def _repr_html_(self) -> str:
+        found = self.findings
+        return html.table(self.HEAD, [self.row]) + (html.table(self.FOUND, found) if found else "")
 
 
 class TrashedDataset(Dataset):

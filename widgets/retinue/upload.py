@@ -52,7 +52,7 @@ def send(session: Session, project_id: str, path: Path, progress: Callable[[int,
     """
     with _readable(path):
         data: Readable | None = Folder(path) if path.is_dir() else PlainFile(path) if path.is_file() else None
-    if data is None or data.size == 0:
+    if data is None or (path.is_dir() and data.size == 0):
         raise BadRequestError(
             "There is no file to upload here, or nothing in it.",
             code="upload_no_file",

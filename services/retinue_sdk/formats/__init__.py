@@ -16,6 +16,7 @@ from retinue_sdk.api import Finding
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats import files
 from retinue_sdk.formats.files import Place
+from retinue_sdk.formats.report import printable
 from retinue_sdk.table import AnnotationTable
 
 GROUP = "retinue.formats"
@@ -81,8 +82,13 @@ def detect(path: Path) -> tuple[str, dict[str, float]]:
     best = max(confidence, key=lambda name: confidence[name], default="")
     if not best or confidence[best] < LOWEST_CONFIDENCE:
         titles = ", ".join(form.TITLE for form in formats.values())
+        found = files.list_files(path)
+        others = [name for name in found if not files.is_image(name)]
         raise DataError(
-            "The format of the dataset is not recognised.", code="format_unknown", hint=f"Known formats: {titles}."
+            "The format of the dataset is not recognised.",
+            code="format_unknown",
+            hint=f"Known formats: {titles}.",
+            where=printable((others or found or [path.name])[0]),
         )
     return best, confidence
 

@@ -73,12 +73,12 @@ def _as_listed(source: Source, listed: list[Listed], columns: Columns) -> Index:
 
 
 def sniff(path: Path) -> float:
-    """JSON files that speak of images, annotations and categories."""
+    """JSON files that speak of images, annotations and categories, or are at least called as COCO's are."""
     root = files.dataset_root(path)
-    names = json_files(files.list_files(root))
-    found = [name for name in names[:SNIFFED] if source_of(name).purpose in PURPOSES and looks_like(root / name)]
-    usual = any(name.endswith("_annotations.coco.json") or NAMED.match(Path(name).name) for name in found)
-    return 0.95 if usual else 0.85 if found else 0.0
+    names = [n for n in json_files(files.list_files(root)) if source_of(n).purpose in PURPOSES][:SNIFFED]
+    found = [name for name in names if looks_like(root / name)]
+    usual = any(n.endswith("_annotations.coco.json") or NAMED.match(Path(n).name) for n in found or names)
+    return (0.95 if usual else 0.85) if found else 0.5 if usual else 0.0
 
 
 def _has_size(image: Listed, report: Report) -> bool:

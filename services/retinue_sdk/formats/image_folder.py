@@ -29,6 +29,8 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
         folders = PurePosixPath(key).parts[:-1]
         if len(folders) > depth:
             labelled[key] = folders[depth]
+            if len(folders) > depth + 1:
+                report.add("class_nested", key, f"read as {folders[depth]}")
         else:
             report.add("image_without_class", key)
     measured = files.measure(root, labelled, report)

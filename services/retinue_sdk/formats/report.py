@@ -13,6 +13,7 @@ from retinue_sdk.errors import DataError
 
 EXAMPLES = 10
 VALUE_LENGTH = 80
+OTHERS = 5  # blocking findings named beside the first
 
 Severity = Literal["error", "warning"]
 ERROR: Severity = "error"
@@ -46,6 +47,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "class_name_ambiguous": (WARNING, "A class name without quotes is a truth value, a number or a time to other readers of YAML 1.1.", "Put it in quotes; it is kept as it is written."),
     "class_lists_differ": (ERROR, "Two files name other classes.", "Give all folders one list of classes."),
     "class_empty": (WARNING, "A class has no image.", "Add images, or remove the class."),
+    "class_nested": (WARNING, "An image lies in a folder within a class folder; it was read as that class.", "Move the inner folder up if it is a class of its own."),
     "class_single": (WARNING, "There is only one class: nothing can be learned from it.", "Add a folder for each other class."),
     "class_names_made": (WARNING, "The data names no classes; they are called by their number.", "Add a data.yaml or a classes.txt with names."),
     # data.yaml
@@ -236,13 +238,20 @@ def printable(text: str, length: int = VALUE_LENGTH) -> str:
 
 
 def blocking(findings: Iterable[Finding]) -> DataError | None:
-    """The error that the first blocking finding stands for, or None."""
-    for finding in findings:
-        if finding.severity == ERROR:
-            where = finding.examples[0] if finding.examples else None
-            more = f" ({finding.count} times)" if finding.count > 1 else ""
-            return DataError(f"{finding.message}{more}", code=finding.code, hint=finding.hint, where=where)
-    return None
+    """The error that the first blocking finding stands for, or None. Its message names the others too."""
+    errors = [finding for finding in findings if finding.severity == ERROR]
+    if not errors:
+        return None
+    first, *others = errors
+    besides = "; ".join(f"{f.message[:-1]}{_times(f)}, as at {f.examples[0]}" for f in others[:OTHERS])
+    more = f"; and {len(others) - OTHERS} more kinds of errors" if len(others) > OTHERS else ""
+    message = f"{first.message}{_times(first)}" + (f" Besides: {besides}{more}." if besides else "")
+    where = first.examples[0] if first.examples else None
+    return DataError(message, code=first.code, hint=first.hint, where=where)
+
+
+def _times(finding: Finding) -> str:
+    return f" ({finding.count} times)" if finding.count > 1 else ""
 
 
 def refuse_blocking(findings: Iterable[Finding]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -104,7 +105,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
             where=name,
         )
     try:
-        content = yaml.load(path.read_bytes().decode("utf-8-sig"), Loader=_Loader)  # noqa: S506 - a SafeLoader, made stricter above
+        content = _parse(path.read_bytes())
     except _Refused as error:
         code, message, hint, line = error.args
         raise DataError(message, code=code, hint=hint, where=f"{name}:{line}") from None
@@ -127,6 +128,11 @@ def load_yaml(path: Path) -> dict[str, Any]:
             "The YAML file is not a mapping of keys.", code="yaml_invalid", hint="Write `names:` and paths.", where=name
         )
     return {str(key): value for key, value in content.items()}
+
+
+@lru_cache(maxsize=1)  # every task looks at it before one reads it, and a list of 100,000 names takes two seconds
+def _parse(data: bytes) -> Any:
+    return yaml.load(data.decode("utf-8-sig"), Loader=_Loader)  # noqa: S506 - a SafeLoader, made stricter above
 
 
 def read_config(path: Path, root: Path, report: Report, keys: Collection[str] = ()) -> Config:
