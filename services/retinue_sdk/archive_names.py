@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from retinue_sdk.errors import DataError
-from retinue_sdk.formats.files import SUFFIXES, is_hidden
-from retinue_sdk.formats.report import printable
+from retinue_sdk.names import SUFFIXES, is_hidden, printable
 
 TEXTS = {
     ".csv", ".data", ".json", ".jsonl", ".labels", ".md", ".names", ".ndjson", ".tsv", ".txt", ".xml", ".yaml", ".yml",

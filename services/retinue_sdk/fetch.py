@@ -19,7 +19,7 @@ import httpx
 from retinue_sdk.disk import check_room, full_disk
 from retinue_sdk.errors import DataError, ForbiddenError
 from retinue_sdk.fetch_policy import Policy
-from retinue_sdk.formats.report import printable
+from retinue_sdk.names import printable
 
 CHUNK = 1 << 20
 ADDRESSES = 4  # of one name that are tried

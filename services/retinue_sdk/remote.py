@@ -24,7 +24,8 @@ from retinue_sdk.archive_member import Kind, Limits, Member, Progress, Read, spe
 from retinue_sdk.archive_plan import make_plan, write
 from retinue_sdk.disk import FULL, appearing, check_room
 from retinue_sdk.errors import ForbiddenError, NotFoundError, RetinueError, UnavailableError
-from retinue_sdk.formats.report import Report, printable
+from retinue_sdk.formats.report import Report
+from retinue_sdk.names import printable
 
 # schemes that are read, and what makes their driver anonymous
 ANONYMOUS: dict[str, dict[str, Any]] = {

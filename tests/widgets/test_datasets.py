@@ -114,3 +114,24 @@ def test_class_mappings_are_pairs():
     with pytest.raises(BadRequestError) as caught:
         parse_classes(["cats"])
     assert caught.value.problem.code == "classes_unreadable"
+
+
+def test_a_folder_is_uploaded_without_being_packed_first(project, tmp_path):
+    box = tmp_path / "birds"
+    for name in ("owl", "kite"):
+        (box / name).mkdir(parents=True)
+    for number in range(3):
+        saved(box / "owl" / f"{number}.png", picture(900 + number))
+        saved(box / "kite" / f"{number}.png", picture(950 + number))
+    seen = []
+    dataset = project.upload(box, progress=lambda done, size: seen.append((done, size)))
+    assert (dataset.name, dataset.data.versions[0].images, dataset.data.versions[0].classes) == (
+        "birds",
+        6,
+        ["kite", "owl"],
+    )
+    assert seen[-1][0] == seen[-1][1]
+    more = tmp_path / "more" / "owl"
+    more.mkdir(parents=True)
+    saved(more / "9.png", picture(999))
+    assert dataset.add(tmp_path / "more").data.versions[0].images == 7

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,12 +11,11 @@ from retinue import html
 from retinue.exports import Loss, export, losses
 from retinue.listing import Listing
 from retinue.session import Session
-from retinue.upload import send
 from retinue.versions import Diff, Version
 from retinue_sdk import api
 from retinue_sdk.errors import ConflictError, from_problem
-
-Progress = Callable[[int, int], None]
+from retinue_sdk.parcel import parcel
+from retinue_sdk.upload import Progress, send
 
 
 def silent(_done: int, _size: int) -> None:
@@ -75,7 +74,7 @@ class Dataset:
         progress: Progress = silent,
         **options: Any,
     ) -> Dataset:
-        """Add an archive or an image; returns when there is a new version.
+        """Add a folder, an archive or an image; returns when there is a new version.
 
         `classes` maps incoming names to existing ones, or to None to leave a class out. `conflict` says what to do with an
         image whose key is taken: skip, keep_both or replace. Options are `split` (of images that bring none), `format`,
@@ -86,7 +85,8 @@ class Dataset:
         RetinueError
             What is wrong with the file; `nothing_to_add` when all of it is there already.
         """
-        upload_id = send(self.session, str(self.data.project_id), Path(path).expanduser(), progress)
+        sent = parcel(Path(path).expanduser())
+        upload_id = send(self.session.client, str(self.data.project_id), sent, progress)
         body = {"upload_id": upload_id, "classes": dict(classes or {}), "conflict": conflict, **options}
         self.data = api.Dataset.model_validate(self.session.client.post(f"/datasets/{self.id}/versions", body))
         return self.wait()

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from retinue import html
-from retinue.datasets import Dataset, Progress, TrashedDataset, silent
+from retinue.datasets import Dataset, TrashedDataset, silent
 from retinue.jobs import Job
 from retinue.listing import Listing
 from retinue.models import Model, models
 from retinue.session import Session
-from retinue.upload import send
 from retinue_sdk import api
 from retinue_sdk.errors import NotFoundError
+from retinue_sdk.parcel import parcel
+from retinue_sdk.upload import Progress, send
 
 D = TypeVar("D", bound=Dataset)
 
@@ -63,17 +64,17 @@ class Project:
     def upload(
         self, path: str | Path, name: str | None = None, progress: Progress = silent, form: str | None = None
     ) -> Dataset:
-        """Upload an archive and make a dataset of it; returns when it is ready. `form` is its format when not recognised.
+        """Upload a folder or an archive and make a dataset of it; returns when it is ready. `form` is its format when not recognised.
 
         Raises
         ------
         RetinueError
-            What is wrong with the archive, with file and line.
+            What is wrong with it, with file and line.
         """
-        path = Path(path).expanduser()
-        upload_id = send(self.session, self.id, path, progress)
+        sent = parcel(Path(path).expanduser())
+        upload_id = send(self.session.client, self.id, sent, progress)
         body = {
-            "name": name or path.name.removesuffix(path.suffix).removesuffix(".tar"),
+            "name": name or Path(sent.name).stem.removesuffix(".tar"),
             "upload_id": upload_id,
             "format": form,
         }

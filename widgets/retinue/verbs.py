@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from retinue.datasets import Dataset, Progress
+from retinue.datasets import Dataset
 from retinue.exports import formats
 from retinue.jobs import Job
 from retinue.models import Model, models
 from retinue.projects import Project, create_project, projects
 from retinue.session import Session
 from retinue_sdk.errors import BadRequestError, NotFoundError
+from retinue_sdk.upload import Progress
 
 
 class Parser(argparse.ArgumentParser):
@@ -179,8 +180,8 @@ VERBS = (
     Verb("use", "choose the project that the other verbs mean", _use, ("name",)),
     Verb("datasets", "list the project's datasets", lambda c, _: c.project.datasets()),
     Verb("dataset", "show a dataset and what was found in it", lambda c, a: c.project.dataset(a.name), ("name",)),
-    Verb("upload", "upload an archive as a dataset", lambda c, a: c.project.upload(Path(a.file), a.name, c.progress, a.format), ("file",), {"name": {"help": "the dataset's name"}} | _FORMAT),
-    Verb("add", "add an archive or an image to a dataset, as a new version", _add, ("name", "file"), _ADD),
+    Verb("upload", "upload a folder or an archive as a dataset", lambda c, a: c.project.upload(Path(a.file), a.name, c.progress, a.format), ("file",), {"name": {"help": "the dataset's name"}} | _FORMAT),
+    Verb("add", "add a folder, an archive or an image to a dataset, as a new version", _add, ("name", "file"), _ADD),
     Verb("formats", "list the dataset formats", lambda c, _: formats(c.session)),
     Verb("losses", "show what a dataset would lose in a format", lambda c, a: c.project.dataset(a.name).losses(a.format, a.version), ("name", "format"), _VERSION),
     Verb("export", "save a dataset as a zip in a format", lambda c, a: c.project.dataset(a.name).export(a.format, a.to, a.version), ("name", "format"), _VERSION | _TO),

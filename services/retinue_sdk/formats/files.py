@@ -16,14 +16,10 @@ from pathlib import Path, PurePosixPath
 from PIL import Image, UnidentifiedImageError
 
 from retinue_sdk.formats.report import Report
-from retinue_sdk.names import same_form
+from retinue_sdk.names import SUFFIXES, is_hidden, same_form
 
 # Only raster decoders of long standing: a file never reaches another one, whatever its name is.
 RASTERS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-SUFFIXES = {
-    ".bmp": {"BMP"}, ".gif": {"GIF"}, ".jpg": {"JPEG", "MPO"}, ".jpeg": {"JPEG", "MPO"}, ".mpo": {"MPO", "JPEG"},
-    ".png": {"PNG"}, ".pgm": {"PPM"}, ".ppm": {"PPM"}, ".tif": {"TIFF"}, ".tiff": {"TIFF"}, ".webp": {"WEBP"},
-}  # fmt: skip
 MAX_PIXELS = 100_000_000
 SMALLEST_SIDE = 10
 ORIENTATION = 0x0112
@@ -45,11 +41,6 @@ UNREADABLE = (
 _LISTED: ContextVar[dict[Path, list[str]] | None] = ContextVar("listed", default=None)
 
 Place = Callable[[Path, Path], None]
-
-
-def is_hidden(name: str) -> bool:
-    """Names that systems leave behind and no dataset means."""
-    return name.startswith(".") or name in {"__MACOSX", "Thumbs.db", "desktop.ini"}
 
 
 def is_image(name: str) -> bool:
