@@ -89,12 +89,12 @@ class _Names:
             raise _duplicate(self._files[form], f"{self._files[form]}/")
 
 
-def write(member: Member, target: Path) -> None:
-    """Write one file; one byte more or less than declared refuses all."""
+def write(member: Member, target: Path, tell: Callable[[int], None] = lambda _: None) -> None:
+    """Write one file; one byte more or less than declared refuses all. `tell` hears how many there are so far."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "wb") as output, member.reading() as read:
-        size = _pump(read, output.write, member.size)
+        size = _pump(read, output.write, member.size, tell)
     if size != member.size:
         raise DataError(
             f"A file has another size than the archive says ({member.size}).",
@@ -104,12 +104,13 @@ def write(member: Member, target: Path) -> None:
         )
 
 
-def _pump(read: Read, write_some: Callable[[bytes], object], declared: int) -> int:
+def _pump(read: Read, write_some: Callable[[bytes], object], declared: int, tell: Callable[[int], None]) -> int:
     """Copy at most one byte more than declared; the number of bytes there were."""
     size = 0
     while size <= declared and (chunk := read(min(CHUNK, declared + 1 - size))):
         write_some(chunk)
         size += len(chunk)
+        tell(size)
     return size
 
 

@@ -18,8 +18,7 @@ import httpx
 
 from retinue_sdk.disk import check_room, full_disk
 from retinue_sdk.errors import DataError, ForbiddenError
-from retinue_sdk.fetch_policy import Policy
-from retinue_sdk.names import printable
+from retinue_sdk.fetch_policy import Policy, shown
 
 CHUNK = 1 << 20
 ADDRESSES = 4  # of one name that are tried
@@ -53,36 +52,26 @@ def fetch(
     url: str, target: Path, policy: Policy, progress: Progress | None = None, resolver: Resolve = resolve
 ) -> Fetched:
     """Download `url` into `target`, which appears when it is whole. Not to be called where an event loop runs."""
-    if not policy.hosts:
-        raise ForbiddenError(
-            "Imports from a URL are off.",
-            code="fetch_off",
-            hint="Upload the file, or ask your administrator to list the host it comes from.",
-        )
-    return asyncio.run(_fetch(url, target, policy, progress or (lambda _: None), resolver))
+    admitted = policy.admit(url)
+    return asyncio.run(_fetch(admitted, target, policy, progress or (lambda _: None), resolver))
 
 
-async def _fetch(url: str, target: Path, policy: Policy, progress: Progress, resolver: Resolve) -> Fetched:
+async def _fetch(url: httpx.URL, target: Path, policy: Policy, progress: Progress, resolver: Resolve) -> Fetched:
     try:
-        parsed = httpx.URL(url)
         async with asyncio.timeout(policy.seconds), _client(policy, resolver) as client:
-            size = await _download(client, parsed, target, policy, progress)
-    except httpx.InvalidURL as error:
-        raise DataError(
-            "This is not a URL.", code="fetch_url_invalid", hint="Write it as https://host/path.", where=printable(url)
-        ) from error
+            size = await _download(client, url, target, policy, progress)
     except (TimeoutError, httpx.TimeoutException) as error:
         limit = f"{policy.idle_seconds:g} seconds without a byte, {policy.seconds:g} in all"
         raise FetchError(
-            f"The server is too slow (the limits are {limit}).", where=_shown(parsed), code="fetch_timeout"
+            f"The server is too slow (the limits are {limit}).", where=shown(url), code="fetch_timeout"
         ) from error
     except httpx.RemoteProtocolError as error:
         raise FetchError(
-            "The server ended before the file did, or speaks no HTTP.", where=_shown(parsed), code="fetch_incomplete"
+            "The server ended before the file did, or speaks no HTTP.", where=shown(url), code="fetch_incomplete"
         ) from error
     except (httpx.HTTPError, ssl.SSLError) as error:
-        raise FetchError("The server cannot be reached, or has no valid certificate.", where=_shown(parsed)) from error
-    return Fetched(PurePosixPath(parsed.path).name or "download", size)
+        raise FetchError("The server cannot be reached, or has no valid certificate.", where=shown(url)) from error
+    return Fetched(PurePosixPath(url.path).name or "download", size)
 
 
 def _client(policy: Policy, resolver: Resolve) -> httpx.AsyncClient:
@@ -104,7 +93,7 @@ class _Guarded(httpx.AsyncBaseTransport):
         self._inner = httpx.AsyncHTTPTransport(ssl.create_default_context(), trust_env=False, limits=limits)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        _check_url(request.url, self._policy)
+        self._policy.check(request.url)
         addresses = await self._addresses(request.url)
         for address in addresses[:ADDRESSES]:
             try:
@@ -119,13 +108,13 @@ class _Guarded(httpx.AsyncBaseTransport):
         try:
             found = await asyncio.to_thread(self._resolver, host, port)
         except (OSError, UnicodeError) as error:
-            raise FetchError("The server's name is not known.", where=_shown(url)) from error
+            raise FetchError("The server's name is not known.", where=shown(url)) from error
         if not found or not all(map(self._policy.opens, found)):
             raise ForbiddenError(
                 "The server's address is not a public one.",
                 code="fetch_address_refused",
                 hint="Upload the file, or ask your administrator to open that network.",
-                where=_shown(url),
+                where=shown(url),
             )
         return found
 
@@ -144,23 +133,6 @@ def _pinned(request: httpx.Request, address: str) -> httpx.Request:
     )
 
 
-def _check_url(url: httpx.URL, policy: Policy) -> None:
-    if url.userinfo:
-        raise DataError(
-            "The URL holds a name or password.",
-            code="fetch_url_invalid",
-            hint="Only files that need no login can be fetched; upload this one.",
-            where=_shown(url),
-        )
-    if not policy.lists(url):
-        raise ForbiddenError(
-            "Files are not fetched from there.",
-            code="fetch_host_refused",
-            hint=f"These are open: {', '.join(policy.hosts)}. Upload the file, or ask your administrator for more.",
-            where=_shown(url),
-        )
-
-
 async def _download(client: httpx.AsyncClient, url: httpx.URL, target: Path, policy: Policy, progress: Progress) -> int:
     request = client.build_request("GET", url)
     for _ in range(policy.redirects + 1):
@@ -173,13 +145,13 @@ async def _download(client: httpx.AsyncClient, url: httpx.URL, target: Path, pol
         client.cookies.clear()
         request = client.build_request("GET", response.next_request.url)  # nothing of the last one goes along
     raise FetchError(
-        f"The server sends us on more than {policy.redirects} times.", where=_shown(url), code="fetch_redirects"
+        f"The server sends us on more than {policy.redirects} times.", where=shown(url), code="fetch_redirects"
     )
 
 
 async def _save(response: httpx.Response, target: Path, policy: Policy, progress: Progress) -> int:
     if response.status_code != 200:
-        raise FetchError(f"The server answers {response.status_code}.", where=_shown(response.request.url))
+        raise FetchError(f"The server answers {response.status_code}.", where=shown(response.request.url))
     declared = int(response.headers.get("Content-Length", "0"))
     _check_size(declared, policy, response.request.url)
     check_room(target.parent, declared)
@@ -204,11 +176,6 @@ def _check_size(size: int, policy: Policy, url: httpx.URL) -> None:
     if size > policy.max_bytes:
         raise FetchError(
             f"The file has more than {policy.max_bytes} bytes, which is the limit.",
-            where=_shown(url),
+            where=shown(url),
             code="fetch_too_large",
         )
-
-
-def _shown(url: httpx.URL) -> str:
-    """A URL without what may be secret in it: a password, a signature."""
-    return printable(str(url.copy_with(userinfo=b"", query=None, fragment=None)), 200)

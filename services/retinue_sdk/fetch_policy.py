@@ -8,6 +8,8 @@ from functools import cached_property
 
 import httpx
 
+from retinue_sdk.errors import DataError, ForbiddenError
+
 # Taken for public by some version of `ipaddress`; each leads to an address inside of it, or to nowhere.
 CLOSED = [
     ipaddress.ip_network(n)
@@ -53,6 +55,47 @@ class Policy:
     def _networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         return [ipaddress.ip_network(network) for network in self.networks]
 
+    def admit(self, text: str) -> httpx.URL:
+        """The URL, if it may be fetched. Nothing is asked of anybody.
+
+        Raises
+        ------
+        ForbiddenError
+            `fetch_off` where no host is listed, `fetch_host_refused` where this one is not.
+        DataError
+            `fetch_url_invalid` when it is none, or holds a name or password.
+        """
+        if not self.hosts:
+            raise ForbiddenError(
+                "Imports from a URL are off.",
+                code="fetch_off",
+                hint="Upload the file, or ask your administrator to list the host it comes from.",
+            )
+        try:
+            url = httpx.URL(text)
+        except httpx.InvalidURL as error:
+            hint = "Write it as https://host/path."
+            raise DataError("This is not a URL.", code="fetch_url_invalid", hint=hint, where="source") from error
+        self.check(url)
+        return url
+
+    def check(self, url: httpx.URL) -> None:
+        """Refuse a URL that may not be fetched."""
+        if url.userinfo:
+            raise DataError(
+                "The URL holds a name or password.",
+                code="fetch_url_invalid",
+                hint="Only files that need no login can be fetched; upload this one.",
+                where=shown(url),
+            )
+        if not self.lists(url):
+            raise ForbiddenError(
+                "Files are not fetched from there.",
+                code="fetch_host_refused",
+                hint=f"These are open: {', '.join(self.hosts)}. Upload the file, or ask your administrator for more.",
+                where=shown(url),
+            )
+
     def lists(self, url: httpx.URL) -> bool:
         """Whether the operator has listed this URL's scheme, host and port."""
         return any(
@@ -69,3 +112,8 @@ class Policy:
             return True
         odd = number.is_multicast or number.is_reserved or getattr(number, "is_site_local", False)
         return number.is_global and not odd and not any(number in network for network in CLOSED)
+
+
+def shown(url: httpx.URL) -> str:
+    """A URL without what may be secret in it: a password, a signature."""
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None))[:200]

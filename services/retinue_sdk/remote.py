@@ -8,76 +8,55 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from retinue_sdk.api import Finding
 from retinue_sdk.archive import unpack
 from retinue_sdk.archive_member import Kind, Limits, Member, Progress, Read, special, too_large
+from retinue_sdk.archive_names import safe_parts
 from retinue_sdk.archive_plan import make_plan, write
 from retinue_sdk.disk import FULL, appearing, check_room
 from retinue_sdk.errors import ForbiddenError, NotFoundError, RetinueError, UnavailableError
 from retinue_sdk.formats.report import Report
 from retinue_sdk.names import printable
+from retinue_sdk.places import ANONYMOUS, Source, find_source
 
-# schemes that are read, and what makes their driver anonymous
-ANONYMOUS: dict[str, dict[str, Any]] = {
-    "s3": {"anon": True},
-    "gs": {"token": "anon"},
-    "az": {"anon": True},
-    "file": {},
-    "memory": {},
-}
 THREADS = 16  # small files wait for answers, not for the line
 BATCH = 512
-
-
-@dataclass(frozen=True)
-class Source:
-    """A place the operator opens, with all below it."""
-
-    url: str  # s3://BUCKET/FOLDER, gs://..., az://..., file:///FOLDER
-    options: Mapping[str, Any] = field(default_factory=dict)  # of its fsspec file system: anon, endpoint_url ...
-
-    def holds(self, url: str) -> bool:
-        """Whether `url` is this place or below it."""
-        base = self.url.rstrip("/")
-        return url == base or url.startswith(f"{base}/")
 
 
 def copy_from(
     url: str, folder: Path, sources: Sequence[Source], limits: Limits | None = None, progress: Progress | None = None
 ) -> tuple[Path, list[Finding]]:
     """Copy what is below `url` into `folder`, which appears when all is in it; a single file is unpacked as an archive."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as spool:
+        brought, findings = bring(url, Path(spool) / "files", sources, limits, progress)
+        if brought.is_dir():
+            brought.rename(folder)
+            return folder, findings
+        return unpack(brought, folder, limits)
+
+
+def bring(
+    url: str, folder: Path, sources: Sequence[Source], limits: Limits | None = None, progress: Progress | None = None
+) -> tuple[Path, list[Finding]]:
+    """The same with a single file left as it is, under its own name in `folder`: then the answer is that file."""
     url = url.rstrip("/")
-    source = _source(url, sources)
+    source = find_source(url, sources)
     limits, tell = limits or Limits(), progress or (lambda _: None)
     with _failures(url):
         found = _local(url, source) if url.startswith("file://") else _stored(url, source)
         members = list(islice(found, limits.members + 1))
         if [member.name for member in members] == [""]:
-            return _unpacked(members[0], url, folder, limits, tell)
+            return _single(members[0], url, folder, limits, tell), []
         return _copied(members, folder, limits, tell)
-
-
-def _source(url: str, sources: Sequence[Source]) -> Source:
-    clean = url.isprintable() and ".." not in url.split("/")
-    for source in sources if clean and url.partition("://")[0] in ANONYMOUS else ():
-        if source.holds(url):
-            return source
-    raise ForbiddenError(
-        "Datasets are not copied from there.",
-        code="source_refused",
-        hint="Upload the data, or ask your administrator to open that place.",
-        where=printable(url, 200),
-    )
 
 
 def _copied(members: list[Member], folder: Path, limits: Limits, tell: Progress) -> tuple[Path, list[Finding]]:
@@ -94,14 +73,14 @@ def _copied(members: list[Member], folder: Path, limits: Limits, tell: Progress)
     return folder, report.findings()
 
 
-def _unpacked(member: Member, url: str, folder: Path, limits: Limits, tell: Progress) -> tuple[Path, list[Finding]]:
+def _single(member: Member, url: str, folder: Path, limits: Limits, tell: Progress) -> Path:
     if member.size > limits.total_bytes:
         raise too_large(f"{member.size} bytes; the limit is {limits.total_bytes}")
+    (name,) = safe_parts(url.rpartition("/")[2], 1)
     check_room(folder.parent, member.size)
-    with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as spool:
-        file = Path(spool) / "archive"
-        write(member, file)
-        return unpack(file, folder, limits, tell, url.rpartition("/")[2])
+    with appearing(folder) as place:
+        write(member, place / name, lambda done: tell(done / member.size))
+    return folder / name
 
 
 def _stored(url: str, source: Source) -> Iterator[Member]:

@@ -7,7 +7,7 @@ tried: some that FFmpeg knows are playlists, which would make it open whatever t
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
@@ -34,11 +34,14 @@ JPEG_QUALITY = 95
 CONTAINERS = (
     # demuxer, where its mark is, the mark
     ("mov", 4, b"ftyp"), ("mov", 4, b"moov"), ("mov", 4, b"mdat"), ("mov", 4, b"wide"), ("mov", 4, b"free"),
-    ("matroska", 0, b"\x1a\x45\xdf\xa3"), ("avi", 8, b"AVI "), ("mpegts", 188, b"\x47"), ("mpeg", 0, b"\x00\x00\x01\xba"),
+    ("matroska", 0, b"\x1a\x45\xdf\xa3"), ("avi", 8, b"AVI "), ("mpegts", 0, b"\x47"), ("mpeg", 0, b"\x00\x00\x01\xba"),
     ("flv", 0, b"FLV"), ("asf", 0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), ("ogg", 0, b"OggS"),
 )  # fmt: skip
 
+TRANSPORT_PACKET = 188  # bytes: a transport stream has its one-byte mark in front of each
+
 ImageFormat = Literal["jpg", "png"]
+Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def extract_frames(
     name: str | None = None,
     image_format: ImageFormat = "jpg",
     limits: VideoLimits | None = None,
+    progress: Progress | None = None,
 ) -> tuple[list[Frame], list[Finding]]:
     """Write frames of a video into `folder`/`name`, which must not exist; after a failure it does not.
 
@@ -89,6 +93,7 @@ def extract_frames(
     try:
         with full_disk(folder), _opened(path) as (container, stream):
             moments = _within(_moments(container, stream, path.name, report), limits, path.name)
+            moments = _told(moments, container, progress or (lambda _: None))
             frames = _save(_chosen(moments, every, seconds), target, group, image_format, limits, path.name)
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
@@ -131,10 +136,19 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise _unreadable(path.name) from error
 
 
+def is_video(path: Path) -> bool:
+    """Whether the file's first bytes are those of a video that is read. PyAV is not needed to tell."""
+    return _demuxer(path) is not None
+
+
 def _demuxer(path: Path) -> str | None:
     with path.open("rb") as file:
         head = file.read(256)
-    return next((name for name, place, mark in CONTAINERS if head[place:].startswith(mark)), None)
+    for name, place, mark in CONTAINERS:
+        second = mark if name != "mpegts" else head[TRANSPORT_PACKET : TRANSPORT_PACKET + 1]
+        if head[place:].startswith(mark) and second == mark:
+            return name
+    return None
 
 
 @dataclass(frozen=True)
@@ -193,6 +207,15 @@ def _within(moments: Iterator[_Moment], limits: VideoLimits, where: str) -> Iter
     for moment in moments:
         if monotonic() > end:
             raise _too_long(f"takes longer than {limits.seconds:g} seconds to read", where)
+        yield moment
+
+
+def _told(moments: Iterator[_Moment], container: InputContainer, progress: Progress) -> Iterator[_Moment]:
+    """Say how far it is, where the file says how long it is."""
+    microseconds = container.duration or 0
+    for moment in moments:
+        if microseconds > 0:
+            progress(min(1.0, 1e6 * moment.time / microseconds))
         yield moment
 
 

@@ -11,7 +11,8 @@ from moto.server import ThreadedMotoServer
 
 from retinue_sdk.archive import Limits
 from retinue_sdk.errors import DataError, RetinueError
-from retinue_sdk.remote import Source, copy_from
+from retinue_sdk.places import Source
+from retinue_sdk.remote import copy_from
 from tests.corpus.archives import a_tar, entry, zst
 from tests.sdk.drawn import draw
 
@@ -100,8 +101,12 @@ def test_other_places_are_refused(tmp_path, memory, picture, url):
     refused(tmp_path, url, [], "source_refused")
 
 
-def test_a_scheme_that_is_not_read_cannot_be_opened(tmp_path):
-    refused(tmp_path, "http://127.0.0.1/a", [Source("http://127.0.0.1")], "source_refused")
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1", "s3://", "s3:///sets", "s3://sets/../b", "file://srv", "file:///", "sets"]
+)
+def test_a_place_that_is_not_read_cannot_be_opened(url):
+    with pytest.raises(ValueError, match="a place"):
+        Source(url)
 
 
 def test_what_is_there_is_checked_as_an_archive_is(tmp_path, memory, picture):

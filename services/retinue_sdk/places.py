@@ -1,0 +1,56 @@
+"""The places that datasets may be copied from: those the operator opens, with all below them. Imports no driver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
+
+from retinue_sdk.errors import ForbiddenError
+
+# schemes that are read, and what makes their driver anonymous
+ANONYMOUS: dict[str, dict[str, Any]] = {
+    "s3": {"anon": True},
+    "gs": {"token": "anon"},
+    "az": {"anon": True},
+    "file": {},
+    "memory": {},
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place the operator opens, with all below it. One that is never read is a ValueError at once."""
+
+    url: str  # s3://BUCKET/FOLDER, gs://..., az://..., file:///FOLDER
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of its fsspec file system: key, secret ...
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    def __post_init__(self) -> None:
+        scheme, _, path = self.url.partition("://")
+        if scheme not in ANONYMOUS:
+            raise ValueError(f"a place begins with {', '.join(f'{name}://' for name in ANONYMOUS if name != 'memory')}")
+        if not path.strip("/") or ".." in path.split("/") or (scheme == "file") != path.startswith("/"):
+            raise ValueError("a place is written as s3://BUCKET/FOLDER or file:///FOLDER")
+
+    def holds(self, url: str) -> bool:
+        """Whether `url` is this place or below it."""
+        base = self.url.rstrip("/")
+        return url == base or url.startswith(f"{base}/")
+
+
+def find_source(url: str, sources: Sequence[Source]) -> Source:
+    """The place that `url` is in. Raises ForbiddenError `source_refused` where there is none."""
+    clean = url.isprintable() and ".." not in url.split("/")
+    for source in sources if clean else ():
+        if source.holds(url):
+            return source
+    raise ForbiddenError(
+        "Datasets are not copied from there.",
+        code="source_refused",
+        hint="Upload the data, or ask your administrator to open that place.",
+        where=url[:200] if url.isprintable() else None,
+    )
