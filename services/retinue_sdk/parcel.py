@@ -135,7 +135,7 @@ def _entries(folder: Path, prefix: str, root: Path | None, above: tuple[Path, ..
 def _resolved(path: Path, root: Path | None, name: str) -> Path:
     try:
         place = path.resolve()
-    except (OSError, RuntimeError):  # links in a circle; before Python 3.13 a RuntimeError
+    except (OSError, RuntimeError, ValueError):  # links in a circle, which are a RuntimeError before Python 3.13; a NUL
         raise _unusable("This link leads nowhere.", name) from None
     if root is not None and not place.is_relative_to(root):
         raise _unusable("This lies outside of the folder that may be read.", name)
