@@ -21,6 +21,18 @@ MLFLOW_SAFETY = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_SERVER_JOB_ENABLE_PERIODIC_TASKS": "false",
 }
+# What the operator may set of the platform; the rest is worked out here.
+PLATFORM_SETTINGS = (
+    "RETINUE_DATABASE_URL",
+    "RETINUE_FETCH_HOSTS",
+    "RETINUE_FETCH_NETWORKS",
+    "RETINUE_IMPORT_MEMORY_GB",
+    "RETINUE_IMPORT_SECONDS",
+    "RETINUE_IMPORT_WORKERS",
+    "RETINUE_SOURCES",
+    "RETINUE_TRASH_DAYS",
+    "RETINUE_UPLOAD_LIMIT_GB",
+)
 
 
 def make_services(settings: HubSettings, trainer_token_file: Path) -> list[dict[str, Any]]:
@@ -57,8 +69,7 @@ def _platform(settings: HubSettings, token_file: Path) -> dict[str, Any]:
         "RETINUE_TRAINERS": json.dumps(settings.trainers),
         "RETINUE_TRAINER_TOKEN_FILE": str(token_file),
     }
-    if database := os.environ.get("RETINUE_DATABASE_URL"):
-        environment["RETINUE_DATABASE_URL"] = database
+    environment |= {name: os.environ[name] for name in PLATFORM_SETTINGS if name in os.environ}
     return {
         "name": "retinue",
         "url": f"http://127.0.0.1:{settings.port + 3}",

@@ -14,10 +14,11 @@ from retinue_platform import access
 from retinue_platform.auth import Caller
 from retinue_platform.context import Platform
 from retinue_platform.projects import clean_name
-from retinue_platform.tables import DatasetRow, ProjectRow, UploadRow, VersionRow
-from retinue_platform.uploads import importing
-from retinue_sdk.api import Dataset, DatasetCreate, DatasetStatus, DatasetVersion, Role
+from retinue_platform.sources import refuse_unless_open
+from retinue_platform.tables import DatasetRow, ProjectRow, VersionRow
+from retinue_sdk.api import Dataset, DatasetStatus, DatasetVersion, Role
 from retinue_sdk.errors import ConflictError, NotFoundError
+from retinue_sdk.intake import DatasetCreate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ def list_datasets(platform: Platform, caller: Caller, project_id: UUID) -> list[
 
 @router.post("/projects/{project_id}/datasets", name="create_dataset", status_code=202)
 def create_dataset(platform: Platform, caller: Caller, project_id: UUID, wanted: DatasetCreate) -> Dataset:
-    """Make a dataset of a complete upload. It is ready, or failed with the reason, when its import is over.
+    """Make a dataset of a complete upload or of a source. It is ready, or failed with the reason, when its import is over.
 
     A failed dataset of the same name gives way.
     """
@@ -62,7 +63,7 @@ def create_dataset(platform: Platform, caller: Caller, project_id: UUID, wanted:
     )
     with platform.db.write() as session:
         access.find(session, caller, ProjectRow, project_id, Role.EDITOR)
-        refuse_unless_complete(session, caller, project_id, wanted.upload_id)
+        refuse_unless_open(platform, session, caller, project_id, wanted)
         make_way(session, project_id, name)
         session.add(row)
     platform.bus.publish("imports", f"datasets:{project_id}")
@@ -137,27 +138,6 @@ def refuse_trashed(row: DatasetRow) -> None:
             f"The dataset {row.name!r} is in the trash.",
             code="dataset_in_trash",
             hint="Restore it from the trash first.",
-        )
-
-
-def refuse_unless_complete(session: Session, caller: Caller, project_id: UUID, upload_id: UUID) -> None:
-    """Refuse an upload of another project, one that is not whole, and one that an import works on."""
-    upload = access.find(session, caller, UploadRow, upload_id)
-    if upload.project_id != project_id:
-        raise NotFoundError("There is no such upload in this project.", where="upload_id")
-    if upload.offset != upload.size:
-        raise ConflictError(
-            f"The upload is not complete: {upload.offset} of {upload.size} bytes are here.",
-            code="upload_incomplete",
-            hint=f"Go on sending from offset {upload.offset}.",
-            where="upload_id",
-        )
-    if upload_id in importing(session):
-        raise ConflictError(
-            "A dataset is being made of this upload already.",
-            code="upload_in_use",
-            hint="Wait until that import is over.",
-            where="upload_id",
         )
 
 

@@ -1,4 +1,4 @@
-"""Turns complete uploads into dataset versions, each in a worker process that may be killed at any moment.
+"""Turns what comes in into dataset versions, each in a worker process that may be killed at any moment.
 
 A dataset that is IMPORTING is work to do: so a platform that starts again goes on by itself, from the beginning of that
 import. Nothing of it is visible before one transaction makes a version and READY, or says why there is none: FAILED when
@@ -10,18 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import anyio.to_thread
-from sqlalchemy import func, select
 
-from retinue_platform.tables import DatasetRow, UploadRow, VersionRow
-from retinue_platform.workers import how_it_ended, next_answer, working
-from retinue_sdk.api import DatasetStatus, VersionContent
-from retinue_sdk.errors import DataError, RetinueError, UnavailableError, from_problem
-from retinue_sdk.store_gc import hold
+from retinue_platform import import_rows
+from retinue_platform.workers import CREDENTIALS, how_it_ended, next_answer, working
+from retinue_sdk.api import VersionContent
+from retinue_sdk.errors import DataError, RetinueError, from_problem
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -43,7 +40,7 @@ async def run(platform: Context) -> None:
         try:
             await _in_thread(platform, _sweep, platform)
             while True:
-                wanted = await _in_thread(platform, _wanted, platform)
+                wanted = await _in_thread(platform, import_rows.wanted, platform)
                 _match(platform, workers, wanted)
                 await changes.changed()
         finally:
@@ -67,20 +64,21 @@ def _match(platform: Context, workers: dict[UUID, asyncio.Task[None]], wanted: l
 async def _import(platform: Context, ident: UUID) -> None:
     """Import one dataset and record the outcome; what goes wrong in here is logged and tried again."""
     try:
-        order = await _in_thread(platform, _order, platform, ident)
+        order = await _in_thread(platform, import_rows.order_of, platform, ident)
         if order is not None:
             result = await _work(platform, ident, order)
-            await _in_thread(platform, finish, platform, ident, order["request"], result)
+            await _in_thread(platform, import_rows.finish, platform, ident, order["request"], result)
     except Exception:
         log.exception("import %s could not be brought to an end, trying again", ident)
         await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def _work(platform: Context, ident: UUID, order: dict[str, Any]) -> VersionContent | RetinueError:
-    if order["filename"] is None:
+    if order["source"] is None and order["filename"] is None:
         return DataError("The upload is gone.", code="upload_lost", hint="Send the file again.")
+    prefixes = CREDENTIALS if order["source"] is not None else ()
     try:
-        async with asyncio.timeout(platform.settings.import_seconds), working(_WORKER, order) as process:
+        async with asyncio.timeout(platform.settings.import_seconds), working(_WORKER, order, prefixes) as process:
             return await _listen(platform, ident, process)
     except TimeoutError:
         return _ended(f"The import took longer than {platform.settings.import_seconds} seconds.", "import_timeout")
@@ -95,7 +93,7 @@ async def _listen(platform: Context, ident: UUID, process: Process) -> VersionCo
             return from_problem(message["problem"])
         if "version" in message:
             return VersionContent.model_validate(message["version"])
-        await _in_thread(platform, _progress, platform, ident, message["stage"], message["progress"])
+        await _in_thread(platform, import_rows.progress, platform, ident, message["stage"], message["progress"])
     return _ended(f"The import process {await how_it_ended(process)} before it was done.", "import_killed")
 
 
@@ -103,83 +101,8 @@ def _ended(message: str, code: str) -> RetinueError:
     return DataError(
         message,
         code=code,
-        hint="Try again with the same upload; if it stays, send the data in smaller datasets or ask your administrator.",
+        hint="Try it again; if it stays, send the data in smaller datasets or ask your administrator.",
     )
-
-
-def finish(platform: Context, ident: UUID, request: dict[str, Any], result: VersionContent | RetinueError) -> None:
-    """The one transaction that makes a version visible, or says why there is none; nothing when the work is not wanted."""
-    upload_id = UUID(request["upload_id"])
-    with hold(platform.settings.store), platform.db.write() as session:
-        row = session.get(DatasetRow, ident)
-        if row is None or row.status != DatasetStatus.IMPORTING or row.request != request:
-            return
-        newest = session.scalar(select(func.max(VersionRow.number)).where(VersionRow.dataset_id == ident)) or 0
-        if isinstance(result, RetinueError):  # the upload stays: it may be tried as another format
-            row.problem = result.problem.model_dump(mode="json")
-        else:
-            if not (platform.settings.store / "versions" / result.digest).is_dir():
-                raise UnavailableError("The version was collected before it was written down.")
-            newest += 1
-            session.add(_version(row, newest, result))
-            upload = session.get(UploadRow, upload_id)
-            if upload is not None:
-                session.delete(upload)
-        row.status = DatasetStatus.FAILED
-        if newest:
-            row.status, row.stage, row.progress = DatasetStatus.READY, "ready", 1.0
-    if not isinstance(result, RetinueError):
-        (platform.uploads / str(upload_id)).unlink(missing_ok=True)
-    platform.bus.publish(f"datasets:{row.project_id}")
-    log.info("import %s: %s", ident, row.status)
-
-
-def _version(row: DatasetRow, number: int, made: VersionContent) -> VersionRow:
-    return VersionRow(
-        dataset_id=row.id,
-        number=number,
-        parent=row.request.get("parent"),
-        note=row.request.get("note", ""),
-        digest=made.digest,
-        summary=made.model_dump(mode="json", exclude={"digest"}),
-        created_at=datetime.now(UTC),
-        created_by=row.request.get("by", row.created_by),
-    )
-
-
-def _wanted(platform: Context) -> list[UUID]:
-    query = select(DatasetRow.id).where(DatasetRow.status == DatasetStatus.IMPORTING).order_by(DatasetRow.created_at)
-    with platform.db.read() as session:
-        return list(session.scalars(query))
-
-
-def _order(platform: Context, ident: UUID) -> dict[str, Any] | None:
-    """What the worker is told on its standard input; without a filename when the upload is gone."""
-    with platform.db.read() as session:
-        row = session.get(DatasetRow, ident)
-        if row is None:
-            return None
-        upload = session.get(UploadRow, UUID(row.request["upload_id"]))
-        parent = session.get(VersionRow, (ident, row.request["parent"])) if "parent" in row.request else None
-    return {
-        "upload": str(platform.uploads / row.request["upload_id"]),
-        "filename": None if upload is None else upload.filename,
-        "folder": str(platform.work / str(ident)),
-        "store": str(platform.settings.store),
-        "parent": None if parent is None else parent.digest,
-        "request": row.request,
-        "memory_bytes": int(platform.settings.import_memory_gb * 1024**3),
-        "cpu_seconds": platform.settings.import_seconds,
-    }
-
-
-def _progress(platform: Context, ident: UUID, stage: str, progress: float) -> None:
-    with platform.db.write() as session:
-        row = session.get(DatasetRow, ident)
-        if row is None or row.status != DatasetStatus.IMPORTING:
-            return
-        row.stage, row.progress = stage, progress
-    platform.bus.publish(f"datasets:{row.project_id}")
 
 
 def _sweep(platform: Context) -> None:

@@ -8,6 +8,8 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from retinue_sdk.errors import RetinueError
+from retinue_sdk.fetch_policy import Policy
+from retinue_sdk.places import Source
 
 
 class SettingsError(RetinueError):
@@ -30,7 +32,16 @@ class Settings(BaseSettings):
     trainer_token_file: Path | None = None  # file with the service token that trainers ask for
     mlflow_url: str = ""  # no MLflow when empty
     slots: int = Field(1, ge=1)  # jobs of this machine that run at once
-    upload_limit_gb: float = Field(50, gt=0)  # of one file
+    upload_limit_gb: float = Field(50, gt=0)  # of one file, and of one source
+    fetch_hosts: tuple[
+        str, ...
+    ] = ()  # JSON: hosts that files are fetched from by URL: HOST, *.DOMAIN, HOST:PORT, http://HOST:PORT
+    fetch_networks: tuple[
+        str, ...
+    ] = ()  # JSON: networks that are not public and may be fetched from all the same: 10.1.0.0/16
+    sources: tuple[
+        Source, ...
+    ] = ()  # JSON: places that are copied from: [{"url": "s3://BUCKET/FOLDER", "options": {}}], options are fsspec's
     import_workers: int = Field(1, ge=1)  # imports at once
     import_memory_gb: float = Field(8, gt=0)  # address space of one import
     import_seconds: int = Field(3600, gt=0)  # time of one import
@@ -46,10 +57,30 @@ class Settings(BaseSettings):
     def _without_slash(cls, value: str) -> str:
         return value.rstrip("/")
 
+    @field_validator("fetch_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return Policy(hosts=value).hosts
+
+    @field_validator("fetch_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return Policy(networks=value).networks
+
     @field_validator("data")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @property
+    def upload_limit_bytes(self) -> int:
+        """The most bytes of one file, and of one source."""
+        return int(self.upload_limit_gb * 10**9)
+
+    @property
+    def fetch_policy(self) -> Policy:
+        """What may be fetched by URL."""
+        return Policy(self.fetch_hosts, self.fetch_networks, self.upload_limit_bytes, self.import_seconds)
 
     @property
     def folder(self) -> Path:
@@ -73,8 +104,11 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0])
+        name, *place = map(str, first["loc"])
         variable = name if name.isupper() else f"RETINUE_{name.upper()}"
-        raise SettingsError(f"{variable}: {first['msg']}.", where=variable) from error
+        message = ": ".join([*place, first["msg"].removeprefix("Value error, ")])
+        raise SettingsError(f"{variable}: {message}.", where=variable) from error
     except ValueError as error:  # pydantic-settings: a variable that should hold JSON does not
-        raise SettingsError(f"{error}.") from error
+        name = str(error).partition('"')[2].partition('"')[0]
+        variable = f"RETINUE_{name.upper()}"
+        raise SettingsError(f"{variable}: this is not JSON of the kind that is wanted.", where=variable) from error

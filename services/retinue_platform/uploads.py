@@ -39,13 +39,12 @@ router = APIRouter(tags=["uploads"])
 LIFETIME = timedelta(hours=48)
 SPACE_FACTOR = 2.2  # the upload, its contents, and what is stored of them
 _PIECE = 1024 * 1024  # written to disk at once
-_GB = 10**9
 
 
 @router.post("/projects/{project_id}/uploads", name="create_upload", status_code=201)
 def create_upload(platform: Platform, caller: Caller, project_id: UUID, wanted: UploadCreate) -> Upload:
     """Announce a file. Its bytes follow in chunks, from offset 0."""
-    limit = int(platform.settings.upload_limit_gb * _GB)
+    limit = platform.settings.upload_limit_bytes
     if wanted.size > limit:
         raise BadRequestError(
             f"The file has {wanted.size} bytes; at most {limit} are taken.",
@@ -142,7 +141,28 @@ def remove_expired(platform: Context, now: datetime) -> int:
 def importing(session: Session) -> set[UUID]:
     """The uploads that datasets are being made of."""
     query = select(DatasetRow.request).where(DatasetRow.status == DatasetStatus.IMPORTING)
-    return {UUID(request["upload_id"]) for request in session.scalars(query)}
+    return {UUID(request["upload_id"]) for request in session.scalars(query) if request.get("upload_id")}
+
+
+def refuse_unless_complete(session: Session, caller: Caller, project_id: UUID, upload_id: UUID) -> None:
+    """Refuse an upload of another project, one that is not whole, and one that an import works on."""
+    upload = access.find(session, caller, UploadRow, upload_id)
+    if upload.project_id != project_id:
+        raise NotFoundError("There is no such upload in this project.", where="upload_id")
+    if upload.offset != upload.size:
+        raise ConflictError(
+            f"The upload is not complete: {upload.offset} of {upload.size} bytes are here.",
+            code="upload_incomplete",
+            hint=f"Go on sending from offset {upload.offset}.",
+            where="upload_id",
+        )
+    if upload_id in importing(session):
+        raise ConflictError(
+            "A dataset is being made of this upload already.",
+            code="upload_in_use",
+            hint="Wait until that import is over.",
+            where="upload_id",
+        )
 
 
 @contextmanager

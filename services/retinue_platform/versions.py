@@ -20,12 +20,12 @@ from retinue_platform.datasets import (
     find_version,
     newest_version,
     refuse_trashed,
-    refuse_unless_complete,
     to_dataset,
     to_version,
     versions_of,
 )
 from retinue_platform.projects import clean_text
+from retinue_platform.sources import refuse_unless_open
 from retinue_platform.tables import DatasetRow, VersionRow
 from retinue_platform.workers import how_it_ended, next_answer, working
 from retinue_sdk.api import (
@@ -33,11 +33,11 @@ from retinue_sdk.api import (
     DatasetStatus,
     DatasetVersion,
     Role,
-    VersionCreate,
     VersionDiff,
     VersionRestore,
 )
 from retinue_sdk.errors import ConflictError, UnavailableError, from_problem
+from retinue_sdk.intake import VersionCreate
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -72,7 +72,7 @@ def get_dataset_version(platform: Platform, caller: Caller, dataset_id: UUID, nu
 
 @router.post("/datasets/{dataset_id}/versions", name="create_dataset_version", status_code=202)
 def create_dataset_version(platform: Platform, caller: Caller, dataset_id: UUID, wanted: VersionCreate) -> Dataset:
-    """Add a complete upload to a version of a dataset: an archive, or a single image.
+    """Add a complete upload or a source to a version of a dataset: an archive, a folder, a video or a single image.
 
     The dataset is importing until there is a new version, or a problem; its other versions can be used meanwhile.
     """
@@ -82,7 +82,7 @@ def create_dataset_version(platform: Platform, caller: Caller, dataset_id: UUID,
         parent = newest.number
         if wanted.parent is not None:
             parent = find_version(session, dataset_id, wanted.parent, "parent").number
-        refuse_unless_complete(session, caller, row.project_id, wanted.upload_id)
+        refuse_unless_open(platform, session, caller, row.project_id, wanted)
         note = clean_text(wanted.note, "note")
         row.request = wanted.model_dump(mode="json") | {"parent": parent, "note": note, "by": caller.name}
         row.status, row.stage, row.progress, row.problem = DatasetStatus.IMPORTING, "waiting", 0.0, None

@@ -19,19 +19,23 @@ from collections.abc import AsyncIterator
 from typing import IO, Any
 
 _LINE_LIMIT = 64 * 1024 * 1024  # a result names every class
-_ENVIRONMENT = ("PATH", "LANG", "TMPDIR", "HOME")
+_ENVIRONMENT = ("PATH", "LANG", "TMPDIR", "HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
+CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_")  # how the variables begin that the drivers of object stores read
 
 
 @contextlib.asynccontextmanager
-async def working(module: str, order: dict[str, Any]) -> AsyncIterator[Process]:
-    """A worker that has its order. The whole of it is gone when the block is left."""
+async def working(module: str, order: dict[str, Any], prefixes: tuple[str, ...] = ()) -> AsyncIterator[Process]:
+    """A worker that has its order. The whole of it is gone when the block is left.
+
+    Of the environment it gets what every process needs, and the variables that begin with one of `prefixes`.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=_LINE_LIMIT,
         start_new_session=True,
-        env={key: os.environ[key] for key in _ENVIRONMENT if key in os.environ},
+        env={key: value for key, value in os.environ.items() if key in _ENVIRONMENT or key.startswith(prefixes)},
     )
     try:
         if process.stdin is None:

@@ -99,30 +99,6 @@ class Upload(Reply):
     expires_at: datetime
 
 
-class DatasetCreate(Wire):
-    """POST /projects/{id}/datasets: makes a dataset of a complete upload."""
-
-    name: str = Field(min_length=1, max_length=120)
-    upload_id: UUID
-    format: str | None = None  # detected when absent
-    seed: int = 0  # of the 80/20 split, where the data brings none
-
-
-class VersionCreate(Wire):
-    """POST /datasets/{id}/versions: adds a complete upload, an archive or a single image, to a version; the result is the next one."""
-
-    upload_id: UUID
-    parent: int | None = Field(None, ge=1)  # the version that is added to; the newest when absent
-    format: str | None = None  # detected when absent
-    classes: dict[str, str | None] = Field(
-        default_factory=dict
-    )  # incoming name to existing one, or null to leave it out
-    conflict: Literal["skip", "keep_both", "replace"] = "skip"  # about an image whose key is taken
-    split: Literal["train", "val", "test"] | None = None  # of images that bring none; drawn 80/20 when absent
-    seed: int = 0  # of that draw
-    note: str = Field("", max_length=2000)
-
-
 class VersionRestore(Wire):
     """POST /datasets/{id}/versions/{number}/restore."""
 
@@ -171,6 +147,7 @@ class VersionContent(Reply):
     split_rule: str | None  # how the split was made, when the data brought none
     recognised: str | None = None  # why it was read in this format, unless somebody chose it
     merged: Merged | None = None  # when it was made by adding to its parent
+    origin: str | None = None  # where the data came from: a URL, or the name of the file that was sent
 
 
 class DatasetVersion(VersionContent):
@@ -249,7 +226,7 @@ class Dataset(Reply):
     name: str
     status: DatasetStatus
     progress: float  # 0 to 1 while importing
-    stage: str  # "unpacking", "reading", "storing"
+    stage: str  # "waiting", "fetching" or "copying" of a source, "unpacking" or "frames", "reading", "storing"
     problem: dict[str, Any] | None
     versions: list[DatasetVersion]
     created_at: datetime

@@ -114,6 +114,11 @@ class Policy:
         return number.is_global and not odd and not any(number in network for network in CLOSED)
 
 
-def shown(url: httpx.URL) -> str:
+def without_secrets(url: httpx.URL) -> str:
     """A URL without what may be secret in it: a password, a signature."""
-    return str(url.copy_with(userinfo=b"", query=None, fragment=None))[:200]
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None))
+
+
+def shown(url: httpx.URL) -> str:
+    """The same as it is told in a problem."""
+    return without_secrets(url)[:200]

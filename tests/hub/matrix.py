@@ -66,6 +66,9 @@ OPERATIONS = {
     "list_dataset_versions": Operation(VIEWER, DATASET),
     "create_dataset_version": Operation(EDITOR, DATASET, body={"upload_id": "{upload_id}"}),
     "get_dataset_version": Operation(VIEWER, DATASET, path={"number": "1"}),
+    "retry_dataset": Operation(EDITOR, DATASET, body={}),  # nothing of it has failed: whoever may, hears that
+    "delete_problem": Operation(EDITOR, DATASET),
+    "get_sources": Operation(USER),
     "list_formats": Operation(USER),
     "get_losses": Operation(VIEWER, DATASET, path={"number": "1"}, params={"format": "image_folder"}),
     "get_archive": Operation(VIEWER, DATASET, path={"number": "1"}, params={"format": "image_folder"}),

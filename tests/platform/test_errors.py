@@ -8,6 +8,8 @@ import sys
 import pytest
 from tests.platform.running import free_port, problem
 
+from retinue_platform.settings import SettingsError, read_settings
+
 START = [sys.executable, "-m", "retinue_platform"]
 
 
@@ -103,7 +105,7 @@ def start(**environment):
         ({"RETINUE_DATA": ""}, "RETINUE_DATA"),
         ({"JUPYTERHUB_API_URL": ""}, "JUPYTERHUB_API_URL"),
         ({"RETINUE_PLATFORM_PORT": "eighty"}, "RETINUE_PLATFORM_PORT"),
-        ({"RETINUE_TRAINERS": "not json"}, "trainers"),
+        ({"RETINUE_TRAINERS": "not json"}, "RETINUE_TRAINERS"),
         ({"RETINUE_SLOTS": "0"}, "RETINUE_SLOTS"),
         ({"RETINUE_DATABASE_URL": "nonsense"}, "RETINUE_DATABASE_URL"),
         ({"RETINUE_DATABASE_URL": "sqlite:////nowhere/at/all"}, "database"),
@@ -120,6 +122,33 @@ def test_what_is_wrong_with_the_settings_is_one_line(tmp_path, environment, name
     assert lines[-1].startswith("retinue-platform: ")
     assert named in lines[-1]
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("RETINUE_FETCH_HOSTS", '["ftp://host"]', "scheme is not http"),
+        ("RETINUE_FETCH_HOSTS", "example.org", "not JSON"),
+        ("RETINUE_FETCH_NETWORKS", '["10.0.0.0/99"]', "10.0.0.0/99"),
+        ("RETINUE_SOURCES", '[{"url": "http://host/a"}]', "0: a place begins with s3://"),
+        ("RETINUE_SOURCES", '[{"url": "file:///"}]', "0: a place is written as"),
+        ("RETINUE_SOURCES", '[{"url": "s3://a", "option": {"secret": "of-the-operator"}}]', "0: option"),
+        ("RETINUE_SOURCES", '[{"options": {"secret": "of-the-operator"}}]', "0: url"),
+    ],
+)
+def test_a_wrong_entry_about_sources_names_its_variable(tmp_path, monkeypatch, name, value, said):
+    for variable, text in {
+        "RETINUE_DATA": str(tmp_path),
+        "JUPYTERHUB_API_URL": "http://127.0.0.1:9",
+        name: value,
+    }.items():
+        monkeypatch.setenv(variable, text)
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert caught.value.problem.where == name
+    assert str(caught.value).startswith(f"{name}: ")
+    assert said in str(caught.value)
+    assert "of-the-operator" not in str(caught.value)
 
 
 def test_a_second_platform_on_the_same_data_does_not_start(shared):

@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from retinue_sdk import api, schema
+from retinue_sdk import api, intake, schema
 
 WIRE = (
-    api.Me, api.Project, api.ProjectCreate, api.Upload, api.UploadCreate, api.Dataset, api.DatasetCreate, api.DatasetFormat,
-    api.VersionCreate, api.VersionDiff, api.TrashedDataset, api.Catalogue,
+    api.Me, api.Project, api.ProjectCreate, api.Upload, api.UploadCreate, api.Dataset, intake.DatasetCreate, api.DatasetFormat,
+    intake.VersionCreate, api.VersionDiff, intake.DatasetRetry, intake.Sources, api.TrashedDataset, api.Catalogue,
     api.Job, api.JobCreate, api.JobCancel, api.Metrics, api.Artifact, schema.Problem,
 )  # fmt: skip
 

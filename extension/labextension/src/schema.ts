@@ -108,21 +108,36 @@ export interface components {
     };
     /**
      * DatasetCreate
-     * @description POST /projects/{id}/datasets: makes a dataset of a complete upload.
+     * @description POST /projects/{id}/datasets: makes a dataset of what comes in.
      */
     DatasetCreate: {
-      /** Name */
-      name: string;
-      /**
-       * Upload Id
-       * Format: uuid
-       */
-      upload_id: string;
       /**
        * Format
        * @default null
        */
       format: string | null;
+      /**
+       * Every
+       * @default null
+       */
+      every: number | null;
+      /**
+       * Seconds
+       * @default null
+       */
+      seconds: number | null;
+      /**
+       * Upload Id
+       * @default null
+       */
+      upload_id: string | null;
+      /**
+       * Source
+       * @default null
+       */
+      source: string | null;
+      /** Name */
+      name: string;
       /**
        * Seed
        * @default 0
@@ -140,6 +155,27 @@ export interface components {
       title: string;
       /** Writes */
       writes: boolean;
+    };
+    /**
+     * DatasetRetry
+     * @description POST /datasets/{id}/retry: reads what has failed once more. What is absent stays as it was; null is detected.
+     */
+    DatasetRetry: {
+      /**
+       * Format
+       * @default null
+       */
+      format: string | null;
+      /**
+       * Every
+       * @default null
+       */
+      every: number | null;
+      /**
+       * Seconds
+       * @default null
+       */
+      seconds: number | null;
     };
     /**
      * DatasetStatus
@@ -181,6 +217,11 @@ export interface components {
       recognised: string | null;
       /** @default null */
       merged: components['schemas']['Merged'] | null;
+      /**
+       * Origin
+       * @default null
+       */
+      origin: string | null;
       /** Number */
       number: number;
       /** Parent */
@@ -635,6 +676,20 @@ export interface components {
       sampled: boolean;
     };
     /**
+     * Sources
+     * @description GET /sources: where data may come from, besides a file that is sent.
+     */
+    Sources: {
+      /** Hosts */
+      hosts: string[];
+      /** Places */
+      places: string[];
+      /** Videos */
+      videos: boolean;
+      /** Largest */
+      largest: number;
+    };
+    /**
      * Status
      * @description What is. The platform owns all of them; a trainer reports STARTING, RUNNING, STOPPING and the terminal ones.
      * @enum {string}
@@ -771,24 +826,39 @@ export interface components {
     };
     /**
      * VersionCreate
-     * @description POST /datasets/{id}/versions: adds a complete upload, an archive or a single image, to a version; the result is the next one.
+     * @description POST /datasets/{id}/versions: adds what comes in, which may be a single image too, to a version; the result is the next one.
      */
     VersionCreate: {
-      /**
-       * Upload Id
-       * Format: uuid
-       */
-      upload_id: string;
-      /**
-       * Parent
-       * @default null
-       */
-      parent: number | null;
       /**
        * Format
        * @default null
        */
       format: string | null;
+      /**
+       * Every
+       * @default null
+       */
+      every: number | null;
+      /**
+       * Seconds
+       * @default null
+       */
+      seconds: number | null;
+      /**
+       * Upload Id
+       * @default null
+       */
+      upload_id: string | null;
+      /**
+       * Source
+       * @default null
+       */
+      source: string | null;
+      /**
+       * Parent
+       * @default null
+       */
+      parent: number | null;
       /** Classes */
       classes?: {
         [key: string]: string | null;
@@ -852,6 +922,7 @@ export type ChangeCounts = components['schemas']['ChangeCounts'];
 export type Dataset = components['schemas']['Dataset'];
 export type DatasetCreate = components['schemas']['DatasetCreate'];
 export type DatasetFormat = components['schemas']['DatasetFormat'];
+export type DatasetRetry = components['schemas']['DatasetRetry'];
 export type DatasetStatus = components['schemas']['DatasetStatus'];
 export type DatasetVersion = components['schemas']['DatasetVersion'];
 export type Finding = components['schemas']['Finding'];
@@ -872,6 +943,7 @@ export type Reason = components['schemas']['Reason'];
 export type Resources = components['schemas']['Resources'];
 export type Role = components['schemas']['Role'];
 export type Series = components['schemas']['Series'];
+export type Sources = components['schemas']['Sources'];
 export type Status = components['schemas']['Status'];
 export type Target = components['schemas']['Target'];
 export type Task = components['schemas']['Task'];
