@@ -7,19 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from retinue_sdk.errors import DataError
-from retinue_sdk.names import SUFFIXES, is_hidden, printable
-
-TEXTS = {
-    ".csv", ".data", ".json", ".jsonl", ".labels", ".md", ".names", ".ndjson", ".tsv", ".txt", ".xml", ".yaml", ".yml",
-}  # fmt: skip
-TABLES = {".arrow", ".parquet"}  # may hold images; nothing in them is run
-ARCHIVES = {".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"}
-# Code, or containers that run code when they are loaded: ultralytics unpickles any labels.cache it finds.
-REFUSED = {
-    ".bat", ".bin", ".cache", ".ckpt", ".cmd", ".com", ".dill", ".dll", ".dylib", ".exe", ".h5", ".hta", ".htm", ".html",
-    ".ipynb", ".jar", ".joblib", ".js", ".keras", ".mjs", ".msi", ".npy", ".npz", ".onnx", ".pickle", ".pkl", ".ps1", ".pt",
-    ".pth", ".py", ".pyc", ".pyd", ".pyo", ".pyx", ".safetensors", ".sh", ".so", ".torchscript", ".vbs", ".whl",
-}  # fmt: skip
+from retinue_sdk.file_types import ARCHIVES, REFUSED, SUFFIXES, TABLES, TEXTS
+from retinue_sdk.names import is_hidden, printable
 
 
 @dataclass(frozen=True)

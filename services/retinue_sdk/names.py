@@ -1,4 +1,4 @@
-"""Names of files: which are of images, when two are the same to a person or a file system, and flat ones that never collide.
+"""Names of files: when two are the same to a person or a file system, and flat ones that never collide.
 
 Needs no package: a Jupyter server without pandas and Pillow asks it too.
 """
@@ -11,11 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 VALUE_LENGTH = 80
-# the formats that a name of an image stands for
-SUFFIXES = {
-    ".bmp": {"BMP"}, ".gif": {"GIF"}, ".jpg": {"JPEG", "MPO"}, ".jpeg": {"JPEG", "MPO"}, ".mpo": {"MPO", "JPEG"},
-    ".png": {"PNG"}, ".pgm": {"PPM"}, ".ppm": {"PPM"}, ".tif": {"TIFF"}, ".tiff": {"TIFF"}, ".webp": {"WEBP"},
-}  # fmt: skip
 
 
 def is_hidden(name: str) -> bool:

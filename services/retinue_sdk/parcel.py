@@ -6,6 +6,7 @@ needs no room of its own and an upload that broke off can go on.
 
 from __future__ import annotations
 
+import os
 import tarfile
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -14,13 +15,15 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
-from retinue_sdk.archive_names import file_kind, safe_parts
+from retinue_sdk.archive_names import safe_parts
 from retinue_sdk.errors import BadRequestError, ConflictError
+from retinue_sdk.file_types import SUFFIXES, TABLES, TEXTS
 from retinue_sdk.names import is_hidden, printable
 
 BLOCK = tarfile.BLOCKSIZE
 END = 2 * BLOCK  # of zeros, with which a tar ends
 DEPTH = 32  # as for the names in an archive
+WANTED = SUFFIXES.keys() | TABLES | TEXTS
 
 
 class Parcel(Protocol):
@@ -63,7 +66,7 @@ class FileParcel:
 
     def read(self, offset: int, count: int) -> bytes:
         """`count` bytes from `offset` on."""
-        return _read(self._path, offset, min(count, self.size - offset), self.name)
+        return _read(self._path, self.size, offset, count, self.name)
 
 
 @dataclass(frozen=True)
@@ -86,18 +89,17 @@ class _Entry:
         header = self.header()
         part = header[offset : offset + count]
         at = max(0, offset - len(header))
-        wanted = min(count - len(part), self.size - at)
-        if wanted > 0:
-            part += _read(self.path, at, wanted, self.name)
+        if at < self.size and len(part) < count:
+            part += _read(self.path, self.size, at, count - len(part), self.name)
         return part + bytes(min(count, self.length() - offset) - len(part))
 
 
 class FolderParcel:
-    """A folder as a tar of its files. Hidden ones are left out; links are followed."""
+    """The images, labels and tables of a folder as a tar. Links are followed; what is hidden or of no use in a dataset is left out."""
 
     def __init__(self, name: str, entries: list[_Entry]) -> None:
         if not entries:
-            raise _nothing("There is no file in this folder; hidden ones are left out.", name)
+            raise _nothing("There is no image, label or table in this folder.", name)
         self.name, self._entries = f"{name}.tar", entries
         self._starts = list(accumulate((entry.length() for entry in entries), initial=0))
         self.size = self._starts[-1] + END
@@ -125,8 +127,10 @@ def _entries(folder: Path, prefix: str, root: Path | None, above: tuple[Path, ..
             if place in above:
                 raise _unusable("This link leads back into its own folder.", name)
             yield from _entries(place, f"{name}/", root, (*above, place))
+        elif path.suffix.lower() not in WANTED:
+            continue
         elif place.is_file():
-            file_kind(name, safe_parts(name, DEPTH))  # refused there, it need not be sent first
+            safe_parts(name, DEPTH)  # refused when it is unpacked, it need not be sent first
             yield _Entry(name, place, place.stat().st_size)
         else:
             raise _unusable("This is neither a file nor a folder, or a link to nothing.", name)
@@ -152,19 +156,18 @@ def _unusable(message: str, name: str) -> BadRequestError:
     return BadRequestError(message, code="upload_unusable", hint=hint, where=printable(name, 200))
 
 
-def _read(path: Path, offset: int, count: int, name: str) -> bytes:
-    """Exactly so many bytes of a file."""
+def _read(path: Path, size: int, offset: int, count: int, name: str) -> bytes:
+    """Bytes of a file that has this size still."""
     try:
         with path.open("rb") as file:
-            file.seek(offset)
-            part = file.read(count)
+            if os.fstat(file.fileno()).st_size == size:
+                file.seek(offset)
+                return file.read(count)
     except OSError as error:
         raise _unusable(f"This cannot be read: {error.strerror}.", name) from None
-    if len(part) < count:
-        raise ConflictError(
-            "A file became shorter while it was uploaded.",
-            code="upload_changed",
-            hint="Upload it again when nothing writes to it any more.",
-            where=printable(name, 200),
-        )
-    return part
+    raise ConflictError(
+        "A file changed while it was uploaded.",
+        code="upload_file_changed",
+        hint="Upload it again when nothing writes to it any more.",
+        where=printable(name, 200),
+    )

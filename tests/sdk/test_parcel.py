@@ -15,12 +15,14 @@ LONG = f"{'folder' * 20}/{'name' * 40}.txt"
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two images, one of them behind a link, a long name, an empty file, and what is hidden."""
+    """Two images, one of them behind a link, a long name, an empty file, what is hidden and what is of no use."""
     home = tmp_path / "home"
     folder = home / "pets.v1"
     elsewhere = home / "elsewhere"
     for name in ("cat/1.png", ".git/2.png", "cat/.ipynb_checkpoints/3.png"):
         draw(folder / name)
+    for name in ("labels.cache", "run.py", "notes"):
+        (folder / name).write_bytes(b"x")
     draw(elsewhere / "4.png")
     (folder / "dog").symlink_to(elsewhere)
     (folder / LONG).parent.mkdir()
@@ -62,22 +64,17 @@ def refused(path, code, root=None):
     return caught.value.problem
 
 
-def test_what_cannot_be_in_a_dataset_is_refused_before_it_is_sent(folder):
-    (folder / "labels.cache").write_bytes(b"x")
-    assert refused(folder, "file_type_not_allowed").where == "labels.cache"
-
-
 def test_what_cannot_be_sent_is_named(folder, tmp_path):
     assert refused(folder / "nothing", "upload_no_file").where == str(folder / "nothing")
     refused(folder / "é.txt", "upload_no_file")
     (folder / "cat/up").symlink_to(folder)
     assert refused(folder, "upload_unusable").where == "cat/up"
     (folder / "cat/up").unlink()
-    (folder / "gone").symlink_to(tmp_path / "never")
-    assert refused(folder, "upload_unusable").where == "gone"
-    (folder / "gone").unlink()
-    (folder / "self").symlink_to("self")
-    assert refused(folder, "upload_unusable").where == "self"
+    (folder / "gone.png").symlink_to(tmp_path / "never")
+    assert refused(folder, "upload_unusable").where == "gone.png"
+    (folder / "gone.png").unlink()
+    (folder / "self.png").symlink_to("self.png")
+    assert refused(folder, "upload_unusable").where == "self.png"
 
 
 def test_nothing_outside_of_the_root_is_read(folder):
@@ -91,11 +88,14 @@ def test_nothing_outside_of_the_root_is_read(folder):
     refused(folder.parent / "out", "upload_unusable", root)
 
 
-def test_a_file_that_became_shorter_is_told(folder):
+@pytest.mark.parametrize("size", [0, 1000])
+def test_a_file_that_changed_is_told(folder, size):
     sent = parcel(folder)
-    (folder / LONG).write_bytes(b"")
-    with pytest.raises(ConflictError, match="shorter"):
+    (folder / LONG).write_bytes(bytes(size))
+    with pytest.raises(ConflictError) as caught:
         sent.read(0, sent.size)
+    assert caught.value.problem.code == "upload_file_changed"
+    assert LONG.startswith(caught.value.problem.where[:-1])
 
 
 def test_a_folder_of_hidden_files_alone_is_empty(tmp_path):

@@ -1,22 +1,32 @@
 """Datasets as objects and verbs, with a real platform: what is added, compared, restored, deleted."""
 
+import io
+import json
 import os
+import zipfile
 
 import pytest
 
 from retinue.projects import create_project
 from retinue.session import Session
 from retinue.verbs import parse_classes, run
-from retinue_sdk.errors import BadRequestError, ConflictError, NotFoundError
+from retinue_sdk.errors import BadRequestError, ConflictError, ForbiddenError, NotFoundError
 from tests.platform.hub import StandInHub
 from tests.platform.running import Running
 from tests.platform.test_datasets import archive, folders, picture
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory):
+def shared(tmp_path_factory):
+    """A folder that the operator opens."""
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory, shared):
     hub = StandInHub()
-    running = Running(hub, tmp_path_factory.mktemp("objects") / "data")
+    places = json.dumps([{"url": f"file://{shared}"}])
+    running = Running(hub, tmp_path_factory.mktemp("objects") / "data", RETINUE_SOURCES=places)
     session = Session.open(running.base, hub.token("ann"))
     yield session
     Session._current = None
@@ -109,29 +119,54 @@ def test_the_verbs_are_the_same_words(pets, more, project):
         verb("diff pets 1")
 
 
+def unpacked(folder):
+    zipfile.ZipFile(io.BytesIO(folders())).extractall(folder)
+    return folder
+
+
+def test_what_is_uploaded_may_be_a_folder_here_or_at_a_place(project, shared, tmp_path):
+    sent = []
+    here = project.upload(unpacked(tmp_path / "pets v1.2"), progress=lambda done, size: sent.append((done, size)))
+    there = verb(f"upload file://{unpacked(shared / 'pets')}")
+    assert [here.name, there.name] == ["pets v1.2", "pets"]
+    assert here.versions[0].data.digest == there.versions[0].data.digest
+    assert [here.versions[0].data.origin, there.versions[0].data.origin] == ["pets v1.2.tar", f"file://{shared}/pets"]
+    assert sent[-1][0] == sent[-1][1] > 0
+    said = repr(verb("sources"))
+    assert f"file://{shared}" in said
+    assert "an archive, a folder, a video, up to 50 GB" in said
+    for what, code in (("file:///etc", "source_refused"), ("https://example.org/a.zip", "fetch_off")):
+        with pytest.raises(ForbiddenError) as caught:
+            verb(f"upload {what}")
+        assert caught.value.problem.code == code
+    (tmp_path / "empty").mkdir()
+    for what in (tmp_path / "empty", tmp_path / "none"):
+        with pytest.raises(BadRequestError) as caught:
+            verb(f"upload {what}")
+        assert caught.value.problem.code == "upload_no_file"
+
+
+def test_failed_imports_are_tried_again_or_put_away(project, pets, tmp_path):
+    bad = saved(tmp_path / "bad.zip", folders())
+    with pytest.raises(BadRequestError):
+        verb(f"upload {bad} --format coco")
+    assert project.dataset("bad").data.status == "failed"
+    assert verb("retry bad --format image_folder").versions[0].data.images == 20
+    with pytest.raises(ConflictError) as caught:
+        verb("retry bad")
+    assert caught.value.problem.code == "nothing_to_retry"
+    with pytest.raises(BadRequestError) as caught:
+        verb(f"add pets {bad} --seconds 2")
+    assert caught.value.problem.code == "video_unreadable"
+    assert project.dataset("pets").data.problem
+    assert verb("dismiss pets").data.problem is None
+    with pytest.raises(BadRequestError) as caught:
+        verb(f"upload {bad} --name x --seconds 2 --every 3")
+    assert "`every` or `seconds`" in str(caught.value)
+
+
 def test_class_mappings_are_pairs():
     assert parse_classes(["cats=cat", "a=b=c", "junk="]) == {"cats": "cat", "a=b": "c", "junk": None}
     with pytest.raises(BadRequestError) as caught:
         parse_classes(["cats"])
     assert caught.value.problem.code == "classes_unreadable"
-
-
-def test_a_folder_is_uploaded_without_being_packed_first(project, tmp_path):
-    box = tmp_path / "birds"
-    for name in ("owl", "kite"):
-        (box / name).mkdir(parents=True)
-    for number in range(3):
-        saved(box / "owl" / f"{number}.png", picture(900 + number))
-        saved(box / "kite" / f"{number}.png", picture(950 + number))
-    seen = []
-    dataset = project.upload(box, progress=lambda done, size: seen.append((done, size)))
-    assert (dataset.name, dataset.data.versions[0].images, dataset.data.versions[0].classes) == (
-        "birds",
-        6,
-        ["kite", "owl"],
-    )
-    assert seen[-1][0] == seen[-1][1]
-    more = tmp_path / "more" / "owl"
-    more.mkdir(parents=True)
-    saved(more / "9.png", picture(999))
-    assert dataset.add(tmp_path / "more").data.versions[0].images == 7

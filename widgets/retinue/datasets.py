@@ -11,11 +11,11 @@ from retinue import html
 from retinue.exports import Loss, export, losses
 from retinue.listing import Listing
 from retinue.session import Session
+from retinue.upload import way_in
 from retinue.versions import Diff, Version
 from retinue_sdk import api
 from retinue_sdk.errors import ConflictError, from_problem
-from retinue_sdk.parcel import parcel
-from retinue_sdk.upload import Progress, send
+from retinue_sdk.upload import Progress
 
 
 def silent(_done: int, _size: int) -> None:
@@ -74,22 +74,38 @@ class Dataset:
         progress: Progress = silent,
         **options: Any,
     ) -> Dataset:
-        """Add a folder, an archive or an image; returns when there is a new version.
+        """Add an archive, an image or whatever `Project.upload` takes; returns when there is a new version.
 
         `classes` maps incoming names to existing ones, or to None to leave a class out. `conflict` says what to do with an
         image whose key is taken: skip, keep_both or replace. Options are `split` (of images that bring none), `format`,
-        `seed`, `note`, and `parent`, the version to add to when it is not the newest.
+        `seed`, `note`, `every` and `seconds` as for `Project.upload`, and `parent`, the version to add to when it is not the
+        newest.
 
         Raises
         ------
         RetinueError
             What is wrong with the file; `nothing_to_add` when all of it is there already.
         """
-        sent = parcel(Path(path).expanduser())
-        upload_id = send(self.session.client, str(self.data.project_id), sent, progress)
-        body = {"upload_id": upload_id, "classes": dict(classes or {}), "conflict": conflict, **options}
+        way = way_in(self.session, str(self.data.project_id), path, progress)
+        body = {**way, "classes": dict(classes or {}), "conflict": conflict, **options}
         self.data = api.Dataset.model_validate(self.session.client.post(f"/datasets/{self.id}/versions", body))
         return self.wait()
+
+    def retry(self, **options: Any) -> Dataset:
+        """Do the import that failed again with the same data; options are `format`, `every` and `seconds`, as before when absent.
+
+        Raises
+        ------
+        RetinueError
+            What is wrong with the data; `nothing_to_retry` when nothing has failed.
+        """
+        self.data = api.Dataset.model_validate(self.session.client.post(f"/datasets/{self.id}/retry", options))
+        return self.wait()
+
+    def dismiss(self) -> Dataset:
+        """Put the problem of a failed addition away."""
+        self.session.client.json("DELETE", f"/datasets/{self.id}/problem")
+        return self.refresh()
 
     def losses(self, form: str, version: int | None = None) -> Listing[Loss]:
         """What a version, the newest by default, would lose in the format of this name."""

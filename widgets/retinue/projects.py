@@ -11,10 +11,10 @@ from retinue.jobs import Job
 from retinue.listing import Listing
 from retinue.models import Model, models
 from retinue.session import Session
+from retinue.upload import name_of, way_in
 from retinue_sdk import api
 from retinue_sdk.errors import NotFoundError
-from retinue_sdk.parcel import parcel
-from retinue_sdk.upload import Progress, send
+from retinue_sdk.upload import Progress
 
 D = TypeVar("D", bound=Dataset)
 
@@ -62,22 +62,26 @@ class Project:
         return _named(self.trash(), name, f"dataset {name!r} in the trash of {self.name}")
 
     def upload(
-        self, path: str | Path, name: str | None = None, progress: Progress = silent, form: str | None = None
+        self,
+        path: str | Path,
+        name: str | None = None,
+        progress: Progress = silent,
+        form: str | None = None,
+        **options: Any,
     ) -> Dataset:
-        """Upload a folder or an archive and make a dataset of it; returns when it is ready. `form` is its format when not recognised.
+        """Make a dataset of an archive, a folder, a video, a URL or a place; returns when it is ready.
+
+        `path` is a file or a folder here, or what the platform reads itself: `https://...`, `s3://...`; see `sources`. A
+        folder is packed on the way. `form` is the format when it is not recognised. Options are `every` (so many frames of
+        a video), `seconds` (between two of them, 1 by default) and `seed`.
 
         Raises
         ------
         RetinueError
-            What is wrong with it, with file and line.
+            What is wrong with the data, with file and line.
         """
-        sent = parcel(Path(path).expanduser())
-        upload_id = send(self.session.client, self.id, sent, progress)
-        body = {
-            "name": name or Path(sent.name).stem.removesuffix(".tar"),
-            "upload_id": upload_id,
-            "format": form,
-        }
+        way = way_in(self.session, self.id, path, progress)
+        body = {**way, "name": name or name_of(path), "format": form, **options}
         answer = self.session.client.post(f"/projects/{self.id}/datasets", body)
         return Dataset(self.session, answer).wait()
 

@@ -7,7 +7,6 @@ import json
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NoReturn
 
 from retinue.datasets import Dataset
@@ -16,6 +15,7 @@ from retinue.jobs import Job
 from retinue.models import Model, models
 from retinue.projects import Project, create_project, projects
 from retinue.session import Session
+from retinue.sources import sources
 from retinue_sdk.errors import BadRequestError, NotFoundError
 from retinue_sdk.upload import Progress
 
@@ -142,9 +142,18 @@ def parse_classes(pairs: Sequence[str]) -> dict[str, str | None]:
 
 
 def _add(c: Context, a: argparse.Namespace) -> Dataset:
-    options = {"split": a.split, "note": a.note}
+    options = {"split": a.split, "note": a.note, **_given(a, "every", "seconds")}
     dataset = c.project.dataset(a.name)
-    return dataset.add(Path(a.file), parse_classes(a.classes), a.conflict, c.progress, **options)
+    return dataset.add(a.file, parse_classes(a.classes), a.conflict, c.progress, **options)
+
+
+def _upload(c: Context, a: argparse.Namespace) -> Dataset:
+    return c.project.upload(a.file, a.name, c.progress, a.format, **_given(a, "every", "seconds"))
+
+
+def _given(a: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """The options that somebody gave."""
+    return {name: getattr(a, name) for name in names if getattr(a, name) is not None}
 
 
 def _restore(c: Context, a: argparse.Namespace) -> Dataset:
@@ -168,6 +177,10 @@ _ADD: dict[str, dict[str, Any]] = {
     "split": {"choices": ["train", "val", "test"], "help": "of images that bring none; drawn 80/20 by default"},
     "note": {"default": "", "help": "kept with the version"},
 }  # fmt: skip
+_FRAMES: dict[str, dict[str, Any]] = {
+    "every": {"type": int, "metavar": "N", "help": "of a video every n-th frame"},
+    "seconds": {"type": float, "metavar": "S", "help": "of a video a frame each so many seconds; 1 by default"},
+}
 _TASK = {"task": {"help": "for this task"}}
 _FIND = {"find": {"help": "only those with this in their name", "default": ""}}
 _VERSION = {"version": {"type": int, "help": "the version; the newest by default"}}
@@ -180,8 +193,11 @@ VERBS = (
     Verb("use", "choose the project that the other verbs mean", _use, ("name",)),
     Verb("datasets", "list the project's datasets", lambda c, _: c.project.datasets()),
     Verb("dataset", "show a dataset and what was found in it", lambda c, a: c.project.dataset(a.name), ("name",)),
-    Verb("upload", "upload a folder or an archive as a dataset", lambda c, a: c.project.upload(Path(a.file), a.name, c.progress, a.format), ("file",), {"name": {"help": "the dataset's name"}} | _FORMAT),
-    Verb("add", "add a folder, an archive or an image to a dataset, as a new version", _add, ("name", "file"), _ADD),
+    Verb("upload", "make a dataset of an archive, a folder, a video, a URL or a place such as s3://", _upload, ("file",), {"name": {"help": "the dataset's name"}} | _FORMAT | _FRAMES),
+    Verb("add", "add an image, or whatever `upload` takes, to a dataset, as a new version", _add, ("name", "file"), _ADD | _FRAMES),
+    Verb("retry", "try the failed import of a dataset again, perhaps as another format", lambda c, a: c.project.dataset(a.name).retry(**_given(a, "format", "every", "seconds")), ("name",), _FORMAT | _FRAMES),
+    Verb("dismiss", "put the problem of a failed addition to a dataset away", lambda c, a: c.project.dataset(a.name).dismiss(), ("name",)),
+    Verb("sources", "list where data may come from", lambda c, _: sources(c.session)),
     Verb("formats", "list the dataset formats", lambda c, _: formats(c.session)),
     Verb("losses", "show what a dataset would lose in a format", lambda c, a: c.project.dataset(a.name).losses(a.format, a.version), ("name", "format"), _VERSION),
     Verb("export", "save a dataset as a zip in a format", lambda c, a: c.project.dataset(a.name).export(a.format, a.to, a.version), ("name", "format"), _VERSION | _TO),

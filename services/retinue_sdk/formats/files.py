@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
 
+from retinue_sdk.file_types import SUFFIXES
 from retinue_sdk.formats.report import Report
-from retinue_sdk.names import SUFFIXES, is_hidden, same_form
+from retinue_sdk.names import is_hidden, same_form
 
 # Only raster decoders of long standing: a file never reaches another one, whatever its name is.
 RASTERS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
