@@ -76,7 +76,7 @@ export function DropZone(ui: IUi): JSX.Element {
           </button>
         )}
         <button className="jp-mod-styled" onClick={() => void commands.execute(CommandIDs.importDataset)}>
-          {trans.__('From a URL or a bucket…')}
+          {trans.__('From a URL or bucket…')}
         </button>
       </div>
     </div>

@@ -80,7 +80,7 @@ function FailedForm({ ui, dataset }: IProps): JSX.Element {
           <FormatSelect
             formats={[{ name: RECOGNISE, title: trans.__('Recognise it') }, ...formats]}
             none={trans.__('As before')}
-            label={trans.__('Format')}
+            label={trans.__('Read it as')}
             value={format}
             choose={setFormat}
           />

@@ -3,8 +3,9 @@ import type { IDocumentManager } from '@jupyterlab/docmanager';
 import type { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { FileDialog } from '@jupyterlab/filebrowser';
 import type { Contents } from '@jupyterlab/services';
-import type { ITranslator } from '@jupyterlab/translation';
+import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
 
+import { ask } from './ui';
 import { isData } from './what';
 
 export class Files {
@@ -32,12 +33,22 @@ export class Files {
       ),
       filter: item => (isUsable(item) ? {} : null)
     });
-    return answer.button.accept ? (answer.value ?? []).map(item => this._path(item)) : [];
+    const paths = (answer.button.accept && answer.value?.map(item => this._path(item))) || [];
+    return paths.includes('') && !(await askForAll(trans)) ? [] : paths;
   }
 
   private _path(item: Contents.IModel): string {
     return this._manager.services.contents.localPath(item.path);
   }
+}
+
+function askForAll(trans: TranslationBundle): Promise<boolean> {
+  return ask({
+    title: trans.__('Take all of your files?'),
+    body: trans.__('No folder was chosen. Every image, label and table of your home would be sent.'),
+    yes: trans.__('Take all'),
+    no: trans.__('Cancel')
+  });
 }
 
 function isUsable(item: Contents.IModel): boolean {
