@@ -1,13 +1,15 @@
-"""The extension application: configuration, the two routes, and the HTTP client they share."""
+"""The extension application: configuration, the three routes, and the HTTP client they share."""
 
 from __future__ import annotations
 
 import os
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Unicode, default
 
+from retinue_lab.files import FilesHandler
 from retinue_lab.handlers import PlatformHandler
 from retinue_lab.platform import Platform
 from retinue_lab.stream import StreamHandler
@@ -30,19 +32,26 @@ class RetinueLab(ExtensionApp):
         return os.environ.get("JUPYTERHUB_API_TOKEN", "")
 
     def initialize_settings(self) -> None:
-        """Put what both handlers need into the settings of the server."""
+        """Put what the handlers need into the settings of the server."""
         # The address is inside the deployment; a proxy from the user's environment must never see the token.
         client = httpx.AsyncClient(
             timeout=httpx.Timeout(60, connect=5),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=8),
             trust_env=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none is kept: the client is everyone's
         )
         under_hub = "JUPYTERHUB_SERVICE_PREFIX" in os.environ
         self.settings["retinue_platform"] = Platform(self.url.rstrip("/"), "" if under_hub else self.token, client)
 
     def initialize_handlers(self) -> None:
-        """Add the two routes; `base_url` is put before them."""
-        self.handlers.extend([(r"/retinue/api/(.*)", PlatformHandler), (r"/retinue/ws", StreamHandler)])
+        """Add the routes; `base_url` is put before them."""
+        self.handlers.extend(
+            [
+                (r"/retinue/api/(.*)", PlatformHandler),
+                (r"/retinue/files", FilesHandler),
+                (r"/retinue/ws", StreamHandler),
+            ]
+        )
 
     async def stop_extension(self) -> None:
         """Close the connections to the platform."""

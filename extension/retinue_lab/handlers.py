@@ -28,8 +28,29 @@ RESPONSE_HEADERS = (
 CREDENTIALS = ("token", "_xsrf")  # what a browser may put into a query for Jupyter, and the platform must not see
 
 
+class ProblemHandler(ExtensionHandlerMixin, APIHandler):
+    """A handler whose errors all have the one shape."""
+
+    def problem(self, problem: Problem) -> None:
+        """Answer with the one shape of an error."""
+        self.set_status(problem.status)
+        self.finish(problem.model_dump_json(), set_content_type="application/problem+json")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Give errors of Jupyter Server itself (login, XSRF, authorisation) the same shape."""
+        cause = kwargs.get("exc_info", (None, None, None))[1]
+        message = (
+            cause.log_message if isinstance(cause, web.HTTPError) else None
+        ) or "The Jupyter server refused this."
+        problem = {
+            "type": "about:blank", "status": status_code, "code": f"jupyter_{status_code}", "message": message,
+            "hint": "Reload the page and log in again; if it stays, restart your server.", "where": None, "request_id": None,
+        }  # fmt: skip
+        self.finish(json.dumps(problem), set_content_type="application/problem+json")
+
+
 @web.stream_request_body
-class PlatformHandler(ExtensionHandlerMixin, APIHandler):
+class PlatformHandler(ProblemHandler):
     """Forwards one request. Bodies up are limited before they are read; answers down are streamed, whatever their size."""
 
     auth_resource = "retinue"
@@ -125,20 +146,3 @@ class PlatformHandler(ExtensionHandlerMixin, APIHandler):
         if answer.status_code in (204, 304):
             self.clear_header("Content-Length")
         await self.finish(set_content_type=kind)
-
-    def problem(self, problem: Problem) -> None:
-        """Answer with the one shape of an error."""
-        self.set_status(problem.status)
-        self.finish(problem.model_dump_json(), set_content_type="application/problem+json")
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Give errors of Jupyter Server itself (login, XSRF, authorisation) the same shape."""
-        cause = kwargs.get("exc_info", (None, None, None))[1]
-        message = (
-            cause.log_message if isinstance(cause, web.HTTPError) else None
-        ) or "The Jupyter server refused this."
-        problem = {
-            "type": "about:blank", "status": status_code, "code": f"jupyter_{status_code}", "message": message,
-            "hint": "Reload the page and log in again; if it stays, restart your server.", "where": None, "request_id": None,
-        }  # fmt: skip
-        self.finish(json.dumps(problem), set_content_type="application/problem+json")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from retinue_sdk.errors import DataError
-from retinue_sdk.formats.report import printable
+from retinue_sdk.names import printable
 
 ACCEPTED = "Send a .zip (stored, deflated or bzip2-packed, not encrypted), .tar, .tar.gz or .tar.zst, or one image."
 CHUNK = 1 << 20

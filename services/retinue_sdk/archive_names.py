@@ -8,8 +8,7 @@ from pathlib import PurePosixPath
 
 from retinue_sdk.errors import DataError
 from retinue_sdk.file_types import ARCHIVES, REFUSED, SUFFIXES, TABLES, TEXTS
-from retinue_sdk.formats.files import is_hidden
-from retinue_sdk.formats.report import printable
+from retinue_sdk.names import is_hidden, printable
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from pathlib import Path
 from retinue_sdk.archive_member import CHUNK, Limits, Member, Read, special, too_large
 from retinue_sdk.archive_names import Ignored, file_kind, safe_parts
 from retinue_sdk.errors import DataError
-from retinue_sdk.formats.files import is_hidden
-from retinue_sdk.formats.report import Report, printable
-from retinue_sdk.names import same_form
+from retinue_sdk.formats.report import Report
+from retinue_sdk.names import is_hidden, printable, same_form
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from retinue_sdk.archive_member import (
 )
 from retinue_sdk.archive_stream import Stream, open_stream, packing_of
 from retinue_sdk.errors import DataError
-from retinue_sdk.formats.report import printable
+from retinue_sdk.names import printable
 
 BLOCK = tarfile.BLOCKSIZE
 END = bytes(BLOCK)

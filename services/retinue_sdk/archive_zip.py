@@ -24,7 +24,7 @@ from retinue_sdk.archive_member import (
     unsupported,
 )
 from retinue_sdk.errors import DataError
-from retinue_sdk.formats.report import printable
+from retinue_sdk.names import printable
 
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
 METHOD_NAMES = {

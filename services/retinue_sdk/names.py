@@ -1,4 +1,7 @@
-"""Names of files: when two are the same to a person or a file system, and flat ones that never collide."""
+"""Names of files: when two are the same to a person or a file system, and flat ones that never collide.
+
+Needs no package: a Jupyter server without pandas and Pillow asks it too.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,19 @@ import posixpath
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+
+VALUE_LENGTH = 80
+
+
+def is_hidden(name: str) -> bool:
+    """Names that systems leave behind and no dataset means."""
+    return name.startswith(".") or name in {"__MACOSX", "Thumbs.db", "desktop.ini"}
+
+
+def printable(text: str, length: int = VALUE_LENGTH) -> str:
+    """Text of a stranger, fit to be shown: cut, and without control or direction characters."""
+    cut = text if len(text) <= length else text[: length - 1] + "…"
+    return "".join(c if c.isprintable() else "�" for c in cut)
 
 
 def same_form(name: str) -> str:

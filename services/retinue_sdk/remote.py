@@ -23,7 +23,8 @@ from retinue_sdk.archive_names import safe_parts
 from retinue_sdk.archive_plan import make_plan, write
 from retinue_sdk.disk import FULL, appearing, check_room
 from retinue_sdk.errors import ForbiddenError, NotFoundError, RetinueError, UnavailableError
-from retinue_sdk.formats.report import Report, printable
+from retinue_sdk.formats.report import Report
+from retinue_sdk.names import printable
 from retinue_sdk.places import ANONYMOUS, Source, find_source
 
 THREADS = 16  # small files wait for answers, not for the line

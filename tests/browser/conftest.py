@@ -133,9 +133,17 @@ def answered(lab, job):
 
 
 @pytest.fixture(scope="package")
-def hub(tmp_path_factory):
-    with started(tmp_path_factory.mktemp("browser-hub")) as hub:
-        yield hub
+def opened(tmp_path_factory):
+    """A folder that the operator has opened to imports."""
+    return tmp_path_factory.mktemp("opened")
+
+
+@pytest.fixture(scope="package")
+def hub(tmp_path_factory, opened):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RETINUE_SOURCES", json.dumps([{"url": opened.as_uri()}]))
+        with started(tmp_path_factory.mktemp("browser-hub")) as hub:
+            yield hub
 
 
 @pytest.fixture(scope="package")

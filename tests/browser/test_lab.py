@@ -1,5 +1,8 @@
 """The main job in a browser: sign up, drop a zip, launch, watch, lose the server, find everything again, cancel."""
 
+import io
+import zipfile
+
 import nbformat
 import pytest
 from playwright.sync_api import expect
@@ -117,7 +120,7 @@ def test_a_dataset_grows_is_compared_restored_exported_and_taken_out_of_the_tras
     body = page.locator(".retinue-Dataset-body")
     body.get_by_text("Add images…").click()
     more = {"name": "more.zip", "mimeType": "application/zip", "buffer": images_zip(count=12)}
-    body.get_by_label("Archive or image").set_input_files(more)
+    body.get_by_label("Archive, image or video").set_input_files(more)
     body.get_by_role("button", name="Add to the dataset").click()
     expect(body).to_contain_text("4 images added, 0 replaced, 0 skipped")
 
@@ -140,3 +143,47 @@ def test_a_dataset_grows_is_compared_restored_exported_and_taken_out_of_the_tras
     page.locator(".retinue-Trash summary").click()
     page.get_by_role("button", name="Restore shapes").click()
     expect(page.locator(".retinue-Item[data-dataset]")).to_contain_text("20 images")
+
+
+def test_data_comes_from_files_and_places_and_what_fails_is_tried_again_or_put_away(lab, opened):
+    page = lab.page
+    lab.create_project("Sources")
+    with zipfile.ZipFile(io.BytesIO(images_zip())) as archive:
+        archive.extractall(lab.home() / "pets")
+        archive.extractall(opened / "birds")
+    item = page.locator(".retinue-Item[data-dataset]")
+
+    page.locator('.lm-TabBar-tab[data-id="filebrowser"]').click()
+    page.locator(".jp-DirListing-item", has_text="pets").click(button="right")
+    page.get_by_role("menuitem", name="Make a Retinue dataset of this").click()
+    expect(item.filter(has_text="pets")).to_contain_text("20 images · 2 classes")
+
+    page.get_by_role("button", name="From a URL or bucket…").click()
+    form = page.locator(".jp-Dialog")
+    expect(form).to_contain_text(opened.as_uri())
+    form.get_by_label("Address").fill("https://example.org/birds.zip")
+    page.keyboard.press("Enter")
+    expect(form.get_by_role("alert")).to_contain_text("Imports from a URL are off")
+    form.get_by_label("Address").fill(f"{opened.as_uri()}/birds")
+    page.keyboard.press("Enter")
+    birds = item.filter(has_text="birds")
+    expect(birds).to_contain_text("20 images · 2 classes")
+
+    page.locator(".retinue-Drop").get_by_label("Format").select_option(label="COCO")
+    lab.drop("shapes.zip", images_zip())
+    shapes = item.filter(has_text="shapes")
+    expect(shapes.get_by_role("alert")).to_contain_text("another format")
+    shapes.get_by_label("Read it as").select_option(label="Recognise it")
+    shapes.get_by_role("button", name="Try the import of shapes again").click()
+    expect(shapes).to_contain_text("20 images · 2 classes")
+
+    page.get_by_title("Open birds").click()
+    body = page.locator(".retinue-Dataset-body")
+    expect(body).to_contain_text(f"Made from {opened.as_uri()}/birds")
+    body.get_by_text("Add images…").click()
+    bad = {"name": "notes.zip", "mimeType": "application/zip", "buffer": b"no images at all"}
+    body.get_by_label("Archive, image or video").set_input_files(bad)
+    body.get_by_role("button", name="Add to the dataset").click()
+    expect(body.get_by_role("alert")).to_contain_text("archive")
+    body.get_by_role("button", name="Dismiss").click()
+    expect(page.get_by_role("alert")).to_have_count(0)

@@ -48,6 +48,7 @@ class JupyterServer:
         self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
         self.base = f"http://{self.host}/user/alice"
+        self.root = folder
         folder.mkdir()
         settings = {
             "ServerApp": {

@@ -1,8 +1,8 @@
-"""An identity provider that, like the hub's, knows each request's own token: the server's owner and a guest."""
+"""What a hub may configure: an identity provider that knows each request's own token, the owner's and a guest's; an authorizer."""
 
 from types import SimpleNamespace
 
-from jupyter_server.auth import IdentityProvider, User
+from jupyter_server.auth import Authorizer, IdentityProvider, User
 
 PEOPLE = {"token alice-token": "alice", "token guest-token": "guest", "token nobody-token": "nobody"}
 
@@ -19,3 +19,10 @@ class HubLikeIdentityProvider(IdentityProvider):
 
     def is_token_authenticated(self, handler):
         return bool(getattr(handler, "_token_authenticated", False))
+
+
+class NoFilesForNobody(Authorizer):
+    """Lets everyone do everything, but `nobody` read files."""
+
+    def is_authorized(self, handler, user, action, resource):
+        return (user.username, resource) != ("nobody", "contents")

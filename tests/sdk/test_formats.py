@@ -12,8 +12,8 @@ from PIL import Image
 from retinue_sdk import formats
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats import dota, image_folder, kitti, labelme, pascal_voc, yolo_detect
-from retinue_sdk.formats.report import CODES, Report, blocking, printable
-from retinue_sdk.names import unique_names
+from retinue_sdk.formats.report import CODES, Report, blocking
+from retinue_sdk.names import printable, unique_names
 from tests.sdk.checks import codes
 from tests.sdk.drawn import box_table, class_folders, voc, voc_object, yolo
 from tests.sdk.samples import sample

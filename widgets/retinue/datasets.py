@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,8 +15,7 @@ from retinue.upload import way_in
 from retinue.versions import Diff, Version
 from retinue_sdk import api
 from retinue_sdk.errors import ConflictError, from_problem
-
-Progress = Callable[[int, int], None]
+from retinue_sdk.upload import Progress
 
 
 def silent(_done: int, _size: int) -> None:

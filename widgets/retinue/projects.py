@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from retinue import html
-from retinue.datasets import Dataset, Progress, TrashedDataset, silent
+from retinue.datasets import Dataset, TrashedDataset, silent
 from retinue.jobs import Job
 from retinue.listing import Listing
 from retinue.models import Model, models
@@ -14,6 +14,7 @@ from retinue.session import Session
 from retinue.upload import name_of, way_in
 from retinue_sdk import api
 from retinue_sdk.errors import NotFoundError
+from retinue_sdk.upload import Progress
 
 D = TypeVar("D", bound=Dataset)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from retinue.datasets import Dataset, Progress
+from retinue.datasets import Dataset
 from retinue.exports import formats
 from retinue.jobs import Job
 from retinue.models import Model, models
@@ -17,6 +17,7 @@ from retinue.projects import Project, create_project, projects
 from retinue.session import Session
 from retinue.sources import sources
 from retinue_sdk.errors import BadRequestError, NotFoundError
+from retinue_sdk.upload import Progress
 
 
 class Parser(argparse.ArgumentParser):

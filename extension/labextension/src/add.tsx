@@ -1,12 +1,17 @@
-/** More images for a dataset: what is sent is added to its newest version and makes the next one. */
+/** More images for a dataset: what comes in is added to its newest version and makes the next one. */
 import React from 'react';
 
+import { Chooser } from './chooser';
 import { readClassMap } from './classmap';
-import { Importing, UploadItem } from './datasets';
+import { UploadItem } from './datasets';
 import { FormatSelect, useFormats } from './export';
-import type { Dataset, Merged, Problem, VersionCreate } from './schema';
+import { Failed, Importing } from './failed';
+import { Frames } from './intake';
+import type { Dataset, Merged, VersionCreate } from './schema';
 import type { IUi } from './ui';
-import { ProblemView } from './ui';
+import { ProblemView, useAction } from './ui';
+import { FIRST_STEP, isVideo, nameOf } from './what';
+import type { What } from './what';
 
 const NAMED = 50; // classes in the hint
 
@@ -24,17 +29,17 @@ interface IAdd {
 export function AddImages({ ui, dataset, onAdd }: IAdd): JSX.Element {
   const { model, trans } = ui;
   const uploads = model.uploads.filter(upload => upload.purpose.datasetId === dataset.id);
-  const add = (file: File, settings: Partial<VersionCreate>) => {
+  const add = (what: What, settings: Partial<VersionCreate>) => {
     onAdd();
-    void model.addTo(dataset, file, settings);
+    return model.addTo(dataset, what, settings);
   };
   return (
     <section className="retinue-Add" aria-label={trans.__('Add images')}>
-      {dataset.problem && <ProblemView problem={dataset.problem as unknown as Problem} trans={trans} />}
+      <Failed key={dataset.status} ui={ui} dataset={dataset} />
       {uploads.map((upload, index) => (
         <UploadItem key={upload.id ?? index} upload={upload} {...ui} />
       ))}
-      <Importing dataset={dataset} trans={trans} />
+      <Importing ui={ui} dataset={dataset} />
       {model.canWrite && (
         <details>
           <summary>{trans.__('Add images…')}</summary>
@@ -55,43 +60,45 @@ interface IForm {
   ui: IUi;
   classes: string[];
   busy: boolean;
-  add: (file: File, settings: Partial<VersionCreate>) => void;
+  add: (what: What, settings: Partial<VersionCreate>) => Promise<void>;
 }
 
 function AddForm({ ui, classes, busy, add }: IForm): JSX.Element {
   const { trans } = ui;
   const formats = useFormats(ui);
-  const [file, setFile] = React.useState<File | null>(null);
+  const [what, choose] = React.useState<What | null>(null);
+  const [step, setStep] = React.useState(FIRST_STEP);
+  const { busy: asking, problem, run } = useAction();
   const [settings, setSettings] = React.useState(FIRST);
   const [map, setMap] = React.useState('');
   const { classes: renamed, wrong } = readClassMap(map);
+  const video = what !== null && isVideo(nameOf(what));
   const set = (part: Partial<Settings>) => setSettings({ ...settings, ...part });
   const submit = (event: React.FormEvent) => {
     event.preventDefault();
-    if (file) {
-      add(file, { ...settings, classes: renamed });
+    if (what) {
+      const reading = video ? { ...step, format: null } : {};
+      run(() => add(what, { ...settings, ...reading, classes: renamed }));
     }
   };
   return (
     <form className="retinue-Add-form" onSubmit={submit}>
-      <label>
-        {trans.__('Archive or image')}{' '}
-        <input
-          type="file"
-          accept=".zip,.tar,.tgz,.gz,.zst,image/*"
-          onChange={event => setFile(event.target.files?.[0] ?? null)}
+      <Chooser ui={ui} what={what} choose={choose} />
+      {video ? (
+        <Frames trans={trans} step={step} set={setStep} />
+      ) : (
+        <FormatSelect
+          formats={formats}
+          none={trans.__('Recognise it')}
+          label={trans.__('Format')}
+          value={settings.format ?? ''}
+          choose={name => set({ format: name || null })}
         />
-      </label>
-      <FormatSelect
-        formats={formats}
-        none={trans.__('Recognise it')}
-        label={trans.__('Format')}
-        value={settings.format ?? ''}
-        choose={name => set({ format: name || null })}
-      />
+      )}
       <Choices trans={trans} settings={settings} set={set} />
       <ClassMap trans={trans} classes={classes} text={map} wrong={wrong} write={setMap} />
-      <button className="jp-mod-styled jp-mod-accept" disabled={!file || busy || wrong.length > 0}>
+      {problem && <ProblemView problem={problem} trans={trans} />}
+      <button className="jp-mod-styled jp-mod-accept" disabled={!what || busy || asking || wrong.length > 0}>
         {trans.__('Add to the dataset')}
       </button>
     </form>

@@ -3,6 +3,7 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type { ReadonlyJSONObject } from '@lumino/coreutils';
 
+import { ProblemError, readProblem } from './problem';
 import { NAMESPACE } from './tokens';
 import type {
   Artifact,
@@ -10,6 +11,7 @@ import type {
   Dataset,
   DatasetCreate,
   DatasetFormat,
+  DatasetRetry,
   DatasetVersion,
   Finding,
   Job,
@@ -17,37 +19,18 @@ import type {
   JobCreate,
   Problem,
   Project,
+  Sources,
   TrashedDataset,
   Upload,
   VersionCreate,
   VersionDiff
 } from './schema';
 
-export class ProblemError extends Error {
-  constructor(readonly problem: Problem) {
-    super(problem.message);
-  }
-}
-
-/** Whatever was thrown, as the one shape of an error. */
-export function toProblem(error: unknown): Problem {
-  if (error instanceof ProblemError) {
-    return error.problem;
-  }
-  return {
-    type: 'about:blank',
-    status: 0,
-    code: 'connection_lost',
-    message: error instanceof Error ? error.message : String(error),
-    hint: 'Check your connection; it is tried again by itself.',
-    where: null,
-    request_id: null
-  };
-}
-
-export interface ILogPart {
-  text: string;
-  next: number;
+/** What the Jupyter server is to send: a path as its contents API has it, and the upload to go on with. */
+export interface IFilesUpload {
+  project_id: string;
+  path: string;
+  upload_id: string | null;
 }
 
 export class Api {
@@ -69,7 +52,22 @@ export class Api {
     return this._send('POST', `projects/${projectId}/datasets`, body);
   }
 
-  /** Adds a complete upload to the newest version, or to the one that the body names. */
+  /** Does an import that failed again; what the body does not name stays as it was. */
+  retryDataset(id: string, body: Partial<DatasetRetry>): Promise<Dataset> {
+    return this._send('POST', `datasets/${id}/retry`, body);
+  }
+
+  /** Puts the problem of a failed addition away. */
+  async deleteProblem(datasetId: string): Promise<void> {
+    await this._request(`datasets/${datasetId}/problem`, { method: 'DELETE' });
+  }
+
+  /** Where data may come from, besides a file that is sent. */
+  sources(): Promise<Sources> {
+    return this._json('sources');
+  }
+
+  /** Adds a complete upload or a source to the newest version, or to the one that the body names. */
   createVersion(datasetId: string, body: Partial<VersionCreate>): Promise<Dataset> {
     return this._send('POST', `datasets/${datasetId}/versions`, body);
   }
@@ -148,6 +146,12 @@ export class Api {
     return answer.json();
   }
 
+  /** Has the Jupyter server send a file or folder of its own; it answers a line of JSON for each chunk. */
+  async sendFiles(body: IFilesUpload, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const init = { method: 'POST', body: JSON.stringify(body), signal };
+    return (await this._fetch('files', init)).body as ReadableStream<Uint8Array>;
+  }
+
   catalogue(task?: string): Promise<Catalogue> {
     return this._json(task ? `models?task=${task}` : 'models');
   }
@@ -222,32 +226,16 @@ export class Api {
     return `${URLExt.join(this.settings.baseUrl, NAMESPACE, 'api')}/${path}`;
   }
 
-  private async _request(path: string, init: RequestInit): Promise<Response> {
-    const url = this._url(path);
+  private _request(path: string, init: RequestInit): Promise<Response> {
+    return this._fetch(`api/${path}`, init);
+  }
+
+  private async _fetch(path: string, init: RequestInit): Promise<Response> {
+    const url = `${URLExt.join(this.settings.baseUrl, NAMESPACE)}/${path}`;
     const answer = await ServerConnection.makeRequest(url, init, this.settings);
     if (!answer.ok) {
       throw new ProblemError(await readProblem(answer));
     }
     return answer;
   }
-}
-
-async function readProblem(answer: Response): Promise<Problem> {
-  try {
-    const body = (await answer.json()) as Partial<Problem>;
-    if (body.code && body.message) {
-      return body as Problem;
-    }
-  } catch {
-    // not JSON: something between us and the platform answered
-  }
-  return {
-    type: 'about:blank',
-    status: answer.status,
-    code: `http_${answer.status}`,
-    message: `The server answered ${answer.status} ${answer.statusText}.`,
-    hint: 'Reload the page; your Jupyter server may have been stopped.',
-    where: null,
-    request_id: answer.headers.get('X-Request-ID')
-  };
 }

@@ -5,6 +5,8 @@ import { InputDialog, MainAreaWidget } from '@jupyterlab/apputils';
 import type { Widget } from '@lumino/widgets';
 
 import { DatasetPage } from './dataset';
+import type { Files } from './files';
+import { askReading, importSource } from './intake';
 import { confirmCancel, JobPage } from './job';
 import { LaunchForm } from './launch';
 import type { ILaunchArgs } from './launch';
@@ -13,6 +15,21 @@ import { retinueIcon } from './panel';
 import type { Job, JobCancel } from './schema';
 import { COMMAND_ARGS, CommandIDs } from './tokens';
 import type { IUi } from './ui';
+
+const MENU_RANK = 7.5; // behind what opens, before what changes
+
+interface IMakeArgs {
+  path?: string;
+  selected?: boolean;
+  name?: string;
+  format?: string;
+}
+
+interface IImportArgs {
+  source?: string;
+  name?: string;
+  format?: string;
+}
 
 export interface IPlaces {
   app: JupyterFrontEnd;
@@ -33,11 +50,32 @@ export function addCommands(ui: IUi, places: IPlaces, palette: ICommandPalette |
   add(CommandIDs.openPanel, trans.__('Show datasets and trainings'), () => openPanel(places));
   add(CommandIDs.refresh, trans.__('Refresh datasets and trainings'), () => model.refresh());
   add(CommandIDs.uploadDataset, trans.__('Upload a dataset…'), () => chooseFile(places));
+  add(CommandIDs.importDataset, trans.__('Import a dataset from a URL or a bucket…'), args => importDataset(ui, places, args)); // prettier-ignore
   add(CommandIDs.launch, trans.__('New training…'), args => openLaunch(ui, places, args as ILaunchArgs));
   add(CommandIDs.createProject, trans.__('New project…'), ({ name }) => createProject(ui, name as string | undefined)); // prettier-ignore
   add(CommandIDs.openDataset, trans.__('Open a dataset'), ({ datasetId }) => openDataset(ui, places, datasetId as string), false); // prettier-ignore
   add(CommandIDs.openJob, trans.__('Open a job'), ({ jobId }) => openJob(ui, places, jobId as string), false);
   add(CommandIDs.cancelJob, trans.__('Cancel a job'), args => cancelJob(ui, args), false);
+  if (ui.files) {
+    addFileCommand(ui, places, ui.files, palette);
+  }
+}
+
+/** The command of the file browser's menu; from elsewhere it asks for a file or folder. */
+function addFileCommand(ui: IUi, places: IPlaces, files: Files, palette: ICommandPalette | null): void {
+  const { commands, trans } = ui;
+  const id = CommandIDs.makeDataset;
+  commands.addCommand(id, {
+    label: ({ selected }) =>
+      selected ? trans.__('Make a Retinue dataset of this') : trans.__('Make a dataset of my files…'),
+    icon: ({ selected }) => (selected ? retinueIcon : undefined),
+    isVisible: ({ selected }) => !selected || files.selected.length > 0,
+    execute: args => makeDataset(ui, places, files, args as IMakeArgs),
+    describedBy: { args: COMMAND_ARGS[id] }
+  });
+  palette?.addItem({ command: id, category: trans.__('Retinue') });
+  const selector = '.jp-DirListing-item';
+  places.app.contextMenu.addItem({ command: id, args: { selected: true }, selector, rank: MENU_RANK });
 }
 
 function openPanel({ app, panel }: IPlaces): void {
@@ -47,6 +85,39 @@ function openPanel({ app, panel }: IPlaces): void {
 async function chooseFile(places: IPlaces): Promise<void> {
   openPanel(places);
   places.panel.node.querySelector<HTMLInputElement>('input[data-retinue="upload"]')?.click();
+}
+
+/** Shows the panel, with a project to put datasets into; false when there is none still. */
+async function openProject(ui: IUi, places: IPlaces): Promise<boolean> {
+  openPanel(places);
+  if (!ui.model.loaded) {
+    await ui.model.refresh();
+  }
+  if (!ui.model.project) {
+    await createProject(ui);
+  }
+  return ui.model.project !== null;
+}
+
+async function makeDataset(ui: IUi, places: IPlaces, files: Files, args: IMakeArgs): Promise<void> {
+  const { path, selected, name, format = null } = args;
+  const chosen = path !== undefined ? [path] : selected ? files.selected : null;
+  if (await openProject(ui, places)) {
+    for (const path of chosen ?? (await files.choose())) {
+      const reading = await askReading(ui.trans, path, format);
+      if (reading) {
+        void ui.model.make({ path }, reading, name);
+      }
+    }
+  }
+}
+
+async function importDataset(ui: IUi, places: IPlaces, args: IImportArgs): Promise<void> {
+  const { source, name, format = null } = args;
+  if (!(await openProject(ui, places))) {
+    return;
+  }
+  await (source ? ui.model.make({ source }, { format }, name) : importSource(ui));
 }
 
 async function createProject({ model, trans }: IUi, name?: string): Promise<void> {

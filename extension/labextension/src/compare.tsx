@@ -1,7 +1,7 @@
 /** What changed from one version of a dataset to another. */
 import React from 'react';
 
-import { toProblem } from './api';
+import { toProblem } from './problem';
 import type { ImageChange, Problem, VersionDiff } from './schema';
 import type { IUi } from './ui';
 import { ProblemView } from './ui';

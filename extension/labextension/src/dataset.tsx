@@ -3,8 +3,9 @@ import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import React from 'react';
 
 import { Added, AddImages } from './add';
-import { Facts, Findings, Importing } from './datasets';
+import { Facts, Findings } from './datasets';
 import { ExportForm } from './export';
+import { Failed, Importing } from './failed';
 import type { Dataset, DatasetVersion } from './schema';
 import { CommandIDs } from './tokens';
 import type { IUi } from './ui';
@@ -64,8 +65,13 @@ function Page({ ui, id }: { ui: IUi; id: string }): JSX.Element {
         </>
       ) : (
         <>
-          <Importing dataset={dataset} trans={trans} />
-          <p className="retinue-Empty">{trans.__('It has no version yet: its import is not over.')}</p>
+          <Importing ui={ui} dataset={dataset} />
+          <Failed key={dataset.status} ui={ui} dataset={dataset} />
+          {dataset.status === 'importing' && (
+            <p className="retinue-Empty">
+              {trans.__('Its first version appears here when the import is over.')}
+            </p>
+          )}
         </>
       )}
     </div>
@@ -138,6 +144,7 @@ function Version({
         <p className="retinue-Facts">
           {trans.__('For')} {version.tasks.join(', ')} · {version.classes.join(', ')}
         </p>
+        {version.origin && <p className="retinue-Facts">{trans.__('Made from %1', version.origin)}</p>}
         {version.recognised && <p className="retinue-Facts">{trans.__('Read as %1', version.recognised)}</p>}
         <Findings findings={version.findings} trans={trans} />
       </section>

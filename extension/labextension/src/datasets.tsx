@@ -1,8 +1,9 @@
-/** Datasets of the project: what is in them, what was found wrong, and the way in for new ones. */
+/** Datasets of the project: what is in them, and what was found wrong. */
 import React from 'react';
 
-import { FormatSelect, useFormats } from './export';
-import type { Dataset, DatasetVersion, Finding, Problem } from './schema';
+import { DropZone } from './drop';
+import { Failed, Importing } from './failed';
+import type { Dataset, DatasetVersion, Finding } from './schema';
 import { CommandIDs } from './tokens';
 import { TrashList } from './trash';
 import type { IUi } from './ui';
@@ -16,7 +17,7 @@ export function Datasets(ui: IUi): JSX.Element {
       <h2>{trans.__('Datasets')}</h2>
       <ul className="retinue-List">
         {model.datasets.map(dataset => (
-          <DatasetItem key={dataset.id} dataset={dataset} {...ui} />
+          <DatasetItem key={dataset.id} ui={ui} dataset={dataset} />
         ))}
       </ul>
       {model.uploads
@@ -25,12 +26,16 @@ export function Datasets(ui: IUi): JSX.Element {
           <UploadItem key={upload.id ?? index} upload={upload} {...ui} />
         ))}
       {model.canWrite && <DropZone {...ui} />}
+      {!model.canWrite && !model.datasets.length && (
+        <p className="retinue-Empty">{trans.__('No dataset yet. An editor of the project can add one.')}</p>
+      )}
       <TrashList key={model.project?.id} {...ui} />
     </section>
   );
 }
 
-function DatasetItem({ dataset, commands, model, trans }: IUi & { dataset: Dataset }): JSX.Element {
+function DatasetItem({ ui, dataset }: { ui: IUi; dataset: Dataset }): JSX.Element {
+  const { commands, model, trans } = ui;
   const version = dataset.versions[0];
   const train = () => void commands.execute(CommandIDs.launch, { datasetId: dataset.id });
   return (
@@ -54,33 +59,15 @@ function DatasetItem({ dataset, commands, model, trans }: IUi & { dataset: Datas
           </button>
         )}
       </div>
-      <Importing dataset={dataset} trans={trans} />
+      <Importing ui={ui} dataset={dataset} />
       {version && <Facts version={version} trans={trans} />}
       {version && <Findings findings={version.findings} trans={trans} />}
-      {dataset.problem && <ProblemView problem={dataset.problem as unknown as Problem} trans={trans} />}
-      {dataset.status === 'failed' && model.canWrite && (
-        <button className="retinue-Link" onClick={() => void model.deleteDataset(dataset.id)}>
-          {trans.__('Remove')}
-        </button>
-      )}
+      <Failed key={dataset.status} ui={ui} dataset={dataset} />
     </li>
   );
 }
 
 type Trans = IUi['trans'];
-
-/** How far what is being made of a dataset is; nothing while nothing is. */
-export function Importing({ dataset, trans }: { dataset: Dataset; trans: Trans }): JSX.Element | null {
-  if (dataset.status !== 'importing') {
-    return null;
-  }
-  return (
-    <>
-      <Progress value={dataset.progress} label={trans.__('Import of %1', dataset.name)} />
-      <small aria-live="polite">{dataset.stage}</small>
-    </>
-  );
-}
 
 export function Facts({ version, trans }: { version: DatasetVersion; trans: Trans }): JSX.Element {
   const number = (n: number) => n.toLocaleString();
@@ -126,81 +113,32 @@ export function Findings({ findings, trans }: { findings: Finding[]; trans: Tran
 }
 
 export function UploadItem({ upload, model, trans }: IUi & { upload: UploadModel }): JSX.Element {
-  const { file, state, fraction, sent, problem } = upload;
-  const label = trans.__('Upload of %1', file.name);
+  const { parcel, state, fraction, sent, problem } = upload;
+  const label = trans.__('Upload of %1', parcel.name);
   return (
     <div className="retinue-Item retinue-Upload" data-state={state}>
       <div className="retinue-Item-head">
-        <span className="retinue-Item-name">{file.name}</span>
-        <button className="retinue-Link" onClick={() => void model.cancelUpload(upload)}>
+        <span className="retinue-Item-name">{parcel.name}</span>
+        <button
+          className="retinue-Link"
+          aria-label={trans.__('Cancel the upload of %1', parcel.name)}
+          onClick={() => void model.cancelUpload(upload)}
+        >
           {trans.__('Cancel')}
         </button>
       </div>
       <Progress value={fraction} label={label} />
-      <small>{trans.__('%1 of %2', size(sent), size(file.size))}</small>
+      <small>
+        {parcel.size === null
+          ? trans.__('Looking what is in it…')
+          : trans.__('%1 of %2', size(sent), size(parcel.size))}
+      </small>
       {problem && <ProblemView problem={problem} trans={trans} />}
       {state === 'paused' && (
         <button className="jp-mod-styled" onClick={() => void model.resume(upload)}>
           {trans.__('Go on')}
         </button>
       )}
-    </div>
-  );
-}
-
-function DropZone(ui: IUi): JSX.Element {
-  const { model, trans } = ui;
-  const formats = useFormats(ui);
-  const [format, setFormat] = React.useState('');
-  const [over, setOver] = React.useState(false);
-  const input = React.useRef<HTMLInputElement>(null);
-  const send = (files: FileList | null) =>
-    Array.from(files ?? []).forEach(file => void model.upload(file, format || null));
-  const drag = (event: React.DragEvent, inside: boolean) => {
-    event.preventDefault();
-    event.stopPropagation();
-    setOver(inside);
-  };
-  return (
-    <div
-      className="retinue-Drop"
-      data-over={over || undefined}
-      onDragEnter={event => drag(event, true)}
-      onDragOver={event => drag(event, true)}
-      onDragLeave={event => drag(event, false)}
-      onDrop={event => {
-        drag(event, false);
-        send(event.dataTransfer.files);
-      }}
-    >
-      <p>
-        {model.datasets.length
-          ? trans.__('Drop an archive to add a dataset.')
-          : trans.__(
-              'Drop an archive of images here to make the first dataset: zip, tar, tar.gz or tar.zst.'
-            )}
-      </p>
-      <FormatSelect
-        formats={formats}
-        none={trans.__('Recognise it')}
-        label={trans.__('Format')}
-        value={format}
-        choose={setFormat}
-      />
-      <input
-        ref={input}
-        type="file"
-        accept=".zip,.tar,.tgz,.gz,.zst,image/*"
-        hidden
-        data-retinue="upload"
-        onChange={event => {
-          send(event.target.files);
-          event.target.value = '';
-        }}
-      />
-      <button className="jp-mod-styled" onClick={() => input.current?.click()}>
-        {trans.__('Choose a file…')}
-      </button>
     </div>
   );
 }

@@ -1,7 +1,7 @@
 /** A dataset version out again: choose a format, see what it cannot hold, download. */
 import React from 'react';
 
-import { toProblem } from './api';
+import { toProblem } from './problem';
 import type { Dataset, DatasetFormat, DatasetVersion, Finding, Problem } from './schema';
 import type { IUi } from './ui';
 import { ProblemView } from './ui';
@@ -46,7 +46,7 @@ export function ExportForm({ ui, dataset, version }: IProps): JSX.Element {
 }
 
 interface IFormatSelect {
-  formats: DatasetFormat[];
+  formats: Pick<DatasetFormat, 'name' | 'title'>[];
   label: string;
   /** What is shown for the empty choice. */
   none: string;

@@ -3,6 +3,8 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { ILayoutRestorer } from '@jupyterlab/application';
 import type { MainAreaWidget } from '@jupyterlab/apputils';
 import { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
+import { IDocumentManager } from '@jupyterlab/docmanager';
+import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
@@ -10,6 +12,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Api } from './api';
 import { addCommands } from './commands';
 import type { DatasetPage } from './dataset';
+import { Files } from './files';
 import type { JobPage } from './job';
 import type { LaunchForm } from './launch';
 import { jobRendererFactory } from './mime';
@@ -32,22 +35,34 @@ const plugin: JupyterFrontEndPlugin<void> = {
   id: PLUGIN_ID,
   description: 'Datasets, trainings and live charts.',
   autoStart: true,
-  optional: [ICommandPalette, ILayoutRestorer, IRenderMimeRegistry, IStateDB, ITranslator],
+  optional: [
+    ICommandPalette,
+    IDocumentManager,
+    IFileBrowserFactory,
+    ILayoutRestorer,
+    IRenderMimeRegistry,
+    IStateDB,
+    ITranslator
+  ],
   activate: (
     app: JupyterFrontEnd,
     palette: ICommandPalette | null,
+    documents: IDocumentManager | null,
+    browsers: IFileBrowserFactory | null,
     restorer: ILayoutRestorer | null,
     rendermime: IRenderMimeRegistry | null,
     state: IStateDB | null,
-    translator: ITranslator | null
+    chosen: ITranslator | null
   ): void => {
-    const trans = (translator ?? nullTranslator).load('retinue');
+    const translator = chosen ?? nullTranslator;
+    const trans = translator.load('retinue');
     const api = new Api(app.serviceManager.serverSettings);
     const model = new RetinueModel(api, memory(state));
     const { commands } = app;
-    const ui = { model, commands, trans };
+    const files = documents && new Files(documents, browsers, translator);
+    const ui = { model, commands, trans, files };
 
-    const panel = new Panel(model, commands, translator ?? nullTranslator);
+    const panel = new Panel(ui);
     app.shell.add(panel, 'left', { rank: PANEL_RANK, type: 'Retinue' });
     restorer?.add(panel, panel.id);
 

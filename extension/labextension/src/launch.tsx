@@ -3,7 +3,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import { UUID } from '@lumino/coreutils';
 import React from 'react';
 
-import { toProblem } from './api';
+import { toProblem } from './problem';
 import { ParameterForm } from './form';
 import { useCatalogue, useChosen, useDatasets, useParameters, useValidation } from './launchhooks';
 import { changed, parameterOf } from './params';

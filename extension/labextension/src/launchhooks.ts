@@ -1,7 +1,7 @@
 /** What the launch form asks the server: catalogue, datasets, a model's parameters, and whether a request would be taken. */
 import React from 'react';
 
-import { toProblem } from './api';
+import { toProblem } from './problem';
 import { defaults } from './params';
 import type { IParameterSchema, Values } from './params';
 import type { Catalogue, Dataset, JobCreate, ModelInfo, Problem, Task } from './schema';

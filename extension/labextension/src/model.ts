@@ -4,13 +4,15 @@ import { Signal } from '@lumino/signaling';
 import type { IDisposable } from '@lumino/disposable';
 
 import type { Api } from './api';
-import { toProblem } from './api';
 import { JobModel } from './jobmodel';
+import { FileParcel, HomeParcel } from './parcel';
+import { toProblem } from './problem';
 import { LiveSocket } from './socket';
 import type { Frame } from './socket';
-import type { Dataset, Job, Problem, Project, VersionCreate } from './schema';
-import type { IPurpose } from './upload';
+import type { Dataset, DatasetRetry, Job, Problem, Project, VersionCreate } from './schema';
 import { UploadModel } from './upload';
+import { datasetName, nameOf } from './what';
+import type { Reading, What } from './what';
 
 /** Where the choice of a project is kept between page loads. */
 export interface IMemory {
@@ -84,20 +86,27 @@ export class RetinueModel {
     });
   }
 
-  /** Sends a file and, once it is complete, has a dataset made of it. */
-  async upload(file: File, format: string | null = null): Promise<void> {
+  /** Has a dataset made of something in the project shown. A source that is refused is thrown; what is sent shows its own problem. */
+  async make(what: What, reading: Reading = {}, name = datasetName(nameOf(what))): Promise<void> {
     const project = this.project;
     if (project) {
-      const name = file.name.replace(/\.(zip|tar|tgz|tar\.gz|tar\.zst)$/i, '');
-      const finish = (upload_id: string) => this.api.createDataset(project.id, { name, upload_id, format });
-      await this._send(project.id, file, { datasetId: null, finish });
+      await this._take(project.id, what, null, from =>
+        this.api.createDataset(project.id, { name, ...reading, ...from })
+      );
     }
   }
 
-  /** Sends a file and, once it is complete, has it added to a dataset. */
-  async addTo(dataset: Dataset, file: File, settings: Partial<VersionCreate>): Promise<void> {
-    const finish = (upload_id: string) => this.api.createVersion(dataset.id, { ...settings, upload_id });
-    await this._send(dataset.project_id, file, { datasetId: dataset.id, finish });
+  /** Has something added to a dataset; it is thrown, sent and shown likewise. */
+  addTo(dataset: Dataset, what: What, settings: Partial<VersionCreate>): Promise<void> {
+    return this._take(dataset.project_id, what, dataset.id, from =>
+      this.api.createVersion(dataset.id, { ...settings, ...from })
+    );
+  }
+
+  /** Does the import that failed once more. */
+  async retry(dataset: Dataset, changes: Partial<DatasetRetry>): Promise<void> {
+    this._putDataset(await this.api.retryDataset(dataset.id, changes));
+    this._changed.emit();
   }
 
   async resume(upload: UploadModel): Promise<void> {
@@ -146,8 +155,20 @@ export class RetinueModel {
     this._changed.emit();
   }
 
-  private async _send(projectId: string, file: File, purpose: IPurpose): Promise<void> {
-    const upload = new UploadModel(projectId, file, this.api, toProblem, purpose);
+  private async _take(
+    projectId: string,
+    what: What,
+    datasetId: string | null,
+    create: (from: { source: string } | { upload_id: string }) => Promise<Dataset>
+  ): Promise<void> {
+    if ('source' in what) {
+      this._putDataset(await create(what));
+      this._changed.emit();
+      return;
+    }
+    const parcel = 'file' in what ? new FileParcel(what.file, this.api) : new HomeParcel(what.path, this.api);
+    const purpose = { datasetId, finish: (upload_id: string) => create({ upload_id }) };
+    const upload = new UploadModel(projectId, parcel, id => this.api.deleteUpload(id), purpose);
     this.uploads = [...this.uploads, upload];
     upload.changed.connect(() => this._changed.emit());
     await this.resume(upload);

@@ -1,13 +1,10 @@
 /** The left side panel: the project, its datasets and its jobs. */
-import type { ITranslator } from '@jupyterlab/translation';
 import { addIcon, LabIcon, ReactWidget, refreshIcon, UseSignal } from '@jupyterlab/ui-components';
-import type { CommandRegistry } from '@lumino/commands';
 import React from 'react';
 
 import iconSvg from '../style/retinue.svg';
 import { Datasets } from './datasets';
 import { Jobs } from './jobs';
-import type { RetinueModel } from './model';
 import { CommandIDs } from './tokens';
 import type { IUi } from './ui';
 import { ProblemView } from './ui';
@@ -15,33 +12,26 @@ import { ProblemView } from './ui';
 export const retinueIcon = new LabIcon({ name: 'retinue:icon', svgstr: iconSvg });
 
 export class Panel extends ReactWidget {
-  constructor(
-    private readonly _model: RetinueModel,
-    private readonly _commands: CommandRegistry,
-    translator: ITranslator
-  ) {
+  constructor(private readonly _ui: IUi) {
     super();
-    this._trans = translator.load('retinue');
+    const { trans } = _ui;
     this.id = 'retinue-panel';
     this.addClass('retinue-Panel');
     this.title.icon = retinueIcon;
-    this.title.caption = this._trans.__('Retinue: datasets and trainings');
+    this.title.caption = trans.__('Retinue: datasets and trainings');
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', this.title.caption);
   }
 
   protected onAfterShow(): void {
-    if (!this._model.loaded) {
-      void this._model.refresh();
+    if (!this._ui.model.loaded) {
+      void this._ui.model.refresh();
     }
   }
 
   protected render(): JSX.Element {
-    const ui = { model: this._model, commands: this._commands, trans: this._trans };
-    return <UseSignal signal={this._model.changed}>{() => <Body {...ui} />}</UseSignal>;
+    return <UseSignal signal={this._ui.model.changed}>{() => <Body {...this._ui} />}</UseSignal>;
   }
-
-  private readonly _trans;
 }
 
 function Body(ui: IUi): JSX.Element {

@@ -11,6 +11,8 @@ export const CommandIDs = {
   openPanel: 'retinue:open-panel',
   createProject: 'retinue:create-project',
   uploadDataset: 'retinue:upload-dataset',
+  makeDataset: 'retinue:make-dataset',
+  importDataset: 'retinue:import-dataset',
   launch: 'retinue:launch',
   openDataset: 'retinue:open-dataset',
   openJob: 'retinue:open-job',
@@ -28,12 +30,28 @@ function objectSchema(properties: ReadonlyJSONObject, required: string[] = []): 
 }
 
 const id = { type: 'string', format: 'uuid' };
+const name = { type: 'string', description: 'Name of the dataset; that of the data when absent' };
+const format = { type: 'string', description: 'Its format; recognised when absent' };
 
 /** What each command takes: for the palette, for chat tools and for whoever else calls them. */
 export const COMMAND_ARGS: Record<string, ReadonlyJSONObject> = {
   [CommandIDs.openPanel]: objectSchema({}),
   [CommandIDs.refresh]: objectSchema({}),
   [CommandIDs.uploadDataset]: objectSchema({}),
+  [CommandIDs.makeDataset]: objectSchema({
+    path: { type: 'string', description: 'A file or folder of the file browser; asked for when absent' },
+    selected: { type: 'boolean', description: 'Take what is selected in the file browser' },
+    name,
+    format
+  }),
+  [CommandIDs.importDataset]: objectSchema({
+    source: {
+      type: 'string',
+      description: 'An address: https://, s3://, gs://, az:// or file://; asked for when absent'
+    },
+    name,
+    format
+  }),
   [CommandIDs.createProject]: objectSchema({
     name: {
       type: 'string',

@@ -2,7 +2,7 @@
 import { InputDialog } from '@jupyterlab/apputils';
 import React from 'react';
 
-import { ProblemError } from './api';
+import { ProblemError } from './problem';
 import type { TrashedDataset } from './schema';
 import type { IUi } from './ui';
 import { ask, ProblemView, useAction } from './ui';

@@ -4,8 +4,9 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import React from 'react';
 
-import { toProblem } from './api';
+import type { Files } from './files';
 import type { RetinueModel } from './model';
+import { toProblem } from './problem';
 import type { Job, Problem } from './schema';
 
 /** What every view is given. */
@@ -13,6 +14,8 @@ export interface IUi {
   model: RetinueModel;
   commands: CommandRegistry;
   trans: TranslationBundle;
+  /** The Jupyter server's files; null in a front end without a document manager. */
+  files: Files | null;
 }
 
 export function ProblemView({

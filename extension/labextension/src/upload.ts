@@ -1,29 +1,12 @@
-/** One file on its way to the platform: chunks with offset and checksum, tried again, resumed, or cancelled. */
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
+/** One parcel on its way to the platform: how far it is, paused with a problem, gone on with, or cancelled. */
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
+import type { IParcel } from './parcel';
+import { toProblem } from './problem';
 import type { Dataset, Problem, Upload } from './schema';
 
-export const CHUNK_BYTES = 8 * 2 ** 20;
-const TRIES = 5;
-
-/** The part of the API that an upload needs. */
-export interface IUploadApi {
-  createUpload(project: string, name: string, size: number): Promise<Upload>;
-  upload(id: string): Promise<Upload>;
-  deleteUpload(id: string): Promise<void>;
-  putChunk(
-    id: string,
-    offset: number,
-    bytes: Uint8Array<ArrayBuffer>,
-    sha256: string,
-    signal: AbortSignal
-  ): Promise<Upload>;
-}
-
-/** What a file is for: called once it is complete, and again when that failed. */
+/** What a parcel is for: called once it is complete, and again when that failed. */
 export interface IPurpose {
   finish(uploadId: string): Promise<Dataset>;
   /** The dataset it is added to; null when a new one is made of it. */
@@ -41,36 +24,34 @@ export class UploadModel {
 
   constructor(
     readonly projectId: string,
-    readonly file: File,
-    private readonly _api: IUploadApi,
-    private readonly _toProblem: (error: unknown) => Problem,
-    readonly purpose: IPurpose,
-    private readonly _firstWaitMs = 500
+    readonly parcel: IParcel,
+    private readonly _deleteUpload: (id: string) => Promise<void>,
+    readonly purpose: IPurpose
   ) {}
 
   get changed(): ISignal<this, void> {
     return this._changed;
   }
 
-  get fraction(): number {
-    return this.file.size ? this.sent / this.file.size : 0;
+  /** 0 to 1; null when nobody has counted the bytes yet. */
+  get fraction(): number | null {
+    const { size } = this.parcel;
+    return size === null ? null : size && this.sent / size;
   }
 
   /** Sends until all is there, or until it cannot: then `state` is paused with the problem, and calling it again goes on. */
   async run(): Promise<boolean> {
     this._set('sending', null);
+    const { signal } = this._abort;
     try {
-      await this._begin();
-      while (this.sent < this.file.size && this.state === 'sending') {
-        await this._sendChunk();
-      }
+      await this.parcel.send(this.projectId, this.id, signal, upload => this._tell(upload));
     } catch (error) {
-      if (!this._abort.signal.aborted) {
-        this._set('paused', this._toProblem(error));
+      if (!signal.aborted) {
+        this._set('paused', toProblem(error));
       }
       return false;
     }
-    if (this._abort.signal.aborted) {
+    if (signal.aborted) {
       return false;
     }
     this._set('done', null);
@@ -86,44 +67,13 @@ export class UploadModel {
     this._abort.abort();
     this._set('cancelled', null);
     if (this.id) {
-      await this._api.deleteUpload(this.id);
+      await this._deleteUpload(this.id);
     }
   }
 
-  private async _begin(): Promise<void> {
-    const { name, size } = this.file;
-    const upload = this.id
-      ? await this._api.upload(this.id)
-      : await this._api.createUpload(this.projectId, name, size);
+  private _tell(upload: Upload): void {
     this.id = upload.id;
     this.sent = upload.offset;
-    this._changed.emit();
-  }
-
-  private async _sendChunk(): Promise<void> {
-    const id = this.id as string;
-    const end = Math.min(this.sent + CHUNK_BYTES, this.file.size);
-    const buffer = await this.file.slice(this.sent, end).arrayBuffer();
-    const bytes = new Uint8Array(buffer);
-    const digest = bytesToHex(sha256(bytes));
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const upload = await this._api.putChunk(id, this.sent, bytes, digest, this._abort.signal);
-        this.sent = upload.offset;
-        break;
-      } catch (error) {
-        const problem = this._toProblem(error);
-        if (problem.code === 'upload_offset') {
-          this.sent = (await this._api.upload(id)).offset; // an answer was lost, the bytes were not
-          break;
-        }
-        const permanent = problem.status >= 400 && problem.status < 500 && problem.code !== 'upload_checksum';
-        if (permanent || attempt === TRIES || this._abort.signal.aborted) {
-          throw error;
-        }
-        await new Promise(resolve => setTimeout(resolve, this._firstWaitMs * 2 ** (attempt - 1)));
-      }
-    }
     this._changed.emit();
   }
 

@@ -16,7 +16,7 @@ from retinue_sdk.api import Finding
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats import files
 from retinue_sdk.formats.files import Place
-from retinue_sdk.formats.report import printable
+from retinue_sdk.names import printable
 from retinue_sdk.table import AnnotationTable
 
 GROUP = "retinue.formats"

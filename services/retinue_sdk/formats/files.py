@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from retinue_sdk.file_types import SUFFIXES
 from retinue_sdk.formats.report import Report
-from retinue_sdk.names import same_form
+from retinue_sdk.names import is_hidden, same_form
 
 # Only raster decoders of long standing: a file never reaches another one, whatever its name is.
 RASTERS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -42,11 +42,6 @@ UNREADABLE = (
 _LISTED: ContextVar[dict[Path, list[str]] | None] = ContextVar("listed", default=None)
 
 Place = Callable[[Path, Path], None]
-
-
-def is_hidden(name: str) -> bool:
-    """Names that systems leave behind and no dataset means."""
-    return name.startswith(".") or name in {"__MACOSX", "Thumbs.db", "desktop.ini"}
 
 
 def is_image(name: str) -> bool:

@@ -14,7 +14,7 @@ from retinue_sdk.errors import DataError
 from retinue_sdk.formats import files, scratch
 from retinue_sdk.formats.hf_files import UNREADABLE, Source
 from retinue_sdk.formats.report import Report
-from retinue_sdk.names import same_form
+from retinue_sdk.names import is_hidden, same_form
 
 DEPTH = 32
 KEY_LENGTH = 1000
@@ -136,7 +136,7 @@ def _usable(said: str) -> str:
         except DataError:
             continue
         folders = parts[:-1]
-        hidden = any(map(files.is_hidden, parts)) or any(map(files.is_image, folders))
+        hidden = any(map(is_hidden, parts)) or any(map(files.is_image, folders))
         if files.is_image(name) and not hidden and len(name) <= KEY_LENGTH:
             return "/".join(parts)
     return ""

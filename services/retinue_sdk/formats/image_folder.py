@@ -12,6 +12,7 @@ from retinue_sdk.formats.fit import Holds, fit
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.yolo_config import find_config
 from retinue_sdk.formats.yolo_layout import label_files
+from retinue_sdk.names import is_hidden
 from retinue_sdk.table import AnnotationTable, make_table
 
 NAME = "image_folder"
@@ -94,7 +95,7 @@ def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -
 def _folders(classes: list[str], report: Report) -> list[str]:
     """A folder for each class, called as it is where a folder can be: within the dataset, and not hidden."""
     plain = [re.sub(r"[/\\\0]", "_", name) for name in classes]
-    folders = [f"_{name}" if files.is_hidden(name) or not name else name for name in plain]
+    folders = [f"_{name}" if is_hidden(name) or not name else name for name in plain]
     taken = {folder for folder, name in zip(folders, classes, strict=True) if folder == name}
     for index, name in enumerate(classes):
         if folders[index] != name:
@@ -119,7 +120,7 @@ def _split(key: str) -> str:
 def _empty_classes(root: Path, depth: int, report: Report) -> list[str]:
     """Class folders without an image: still classes, and reported."""
     bases = [d for d in root.iterdir() if d.is_dir() and d.name.lower() in files.SPLITS] if depth else [root]
-    folders = [d for base in bases for d in base.iterdir() if d.is_dir() and not files.is_hidden(d.name)]
+    folders = [d for base in bases for d in base.iterdir() if d.is_dir() and not is_hidden(d.name)]
     full = {d.name for d in folders if any(files.is_image(f) for f in files.list_files(d))}
     empty = sorted({d.name for d in folders} - full)
     for name in empty:

@@ -10,9 +10,9 @@ from typing import Literal
 
 from retinue_sdk.api import Finding
 from retinue_sdk.errors import DataError
+from retinue_sdk.names import printable
 
 EXAMPLES = 10
-VALUE_LENGTH = 80
 OTHERS = 5  # blocking findings named beside the first
 
 Severity = Literal["error", "warning"]
@@ -229,12 +229,6 @@ class Report:
             for c, n in self._counts.items()
         ]
         return sorted(found, key=lambda finding: finding.severity != ERROR)
-
-
-def printable(text: str, length: int = VALUE_LENGTH) -> str:
-    """Text of a stranger, fit to be shown: cut, and without control or direction characters."""
-    cut = text if len(text) <= length else text[: length - 1] + "…"
-    return "".join(c if c.isprintable() else "�" for c in cut)
 
 
 def blocking(findings: Iterable[Finding]) -> DataError | None:

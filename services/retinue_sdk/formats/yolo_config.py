@@ -17,7 +17,8 @@ import yaml
 
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats.files import SPLITS, check_class_names
-from retinue_sdk.formats.report import Report, printable
+from retinue_sdk.formats.report import Report
+from retinue_sdk.names import printable
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32

@@ -1,0 +1,146 @@
+/** What is sent to the platform: a file of this computer, or a file or folder that the Jupyter server sends itself. */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+
+import type { IFilesUpload } from './api';
+import { ProblemError, toProblem } from './problem';
+import type { Problem, Upload } from './schema';
+
+export const CHUNK_BYTES = 8 * 2 ** 20;
+const TRIES = 5;
+
+export interface IParcel {
+  readonly name: string;
+  /** Bytes in all; null until somebody has counted them. */
+  readonly size: number | null;
+  /** Sends all of it, or what is missing of an upload that was begun; tells how far that is now and then. */
+  send(
+    projectId: string,
+    begun: string | null,
+    signal: AbortSignal,
+    tell: (upload: Upload) => void
+  ): Promise<void>;
+}
+
+/** The part of the API that a file of the browser needs. */
+export interface IChunkApi {
+  createUpload(project: string, name: string, size: number): Promise<Upload>;
+  upload(id: string): Promise<Upload>;
+  putChunk(
+    id: string,
+    offset: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    sha256: string,
+    signal: AbortSignal
+  ): Promise<Upload>;
+}
+
+/** Sent from here, in chunks with offset and checksum that are tried again. */
+export class FileParcel implements IParcel {
+  constructor(
+    readonly file: File,
+    private readonly _api: IChunkApi,
+    private readonly _firstWaitMs = 500
+  ) {}
+
+  get name(): string {
+    return this.file.name;
+  }
+
+  get size(): number {
+    return this.file.size;
+  }
+
+  async send(
+    projectId: string,
+    begun: string | null,
+    signal: AbortSignal,
+    tell: (upload: Upload) => void
+  ): Promise<void> {
+    let upload = begun
+      ? await this._api.upload(begun)
+      : await this._api.createUpload(projectId, this.name, this.size);
+    tell(upload);
+    while (upload.offset < this.size) {
+      upload = await this._sendChunk(upload, signal);
+      tell(upload);
+    }
+  }
+
+  private async _sendChunk({ id, offset }: Upload, signal: AbortSignal): Promise<Upload> {
+    const end = Math.min(offset + CHUNK_BYTES, this.size);
+    const bytes = new Uint8Array(await this.file.slice(offset, end).arrayBuffer());
+    const digest = bytesToHex(sha256(bytes));
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this._api.putChunk(id, offset, bytes, digest, signal);
+      } catch (error) {
+        const problem = toProblem(error);
+        if (problem.code === 'upload_offset') {
+          return await this._api.upload(id); // an answer was lost, the bytes were not
+        }
+        const permanent = problem.status >= 400 && problem.status < 500 && problem.code !== 'upload_checksum';
+        if (permanent || attempt === TRIES || signal.aborted) {
+          throw error;
+        }
+        await new Promise(resolve => setTimeout(resolve, this._firstWaitMs * 2 ** (attempt - 1)));
+      }
+    }
+  }
+}
+
+/** The part of the API that a file of the Jupyter server needs. */
+export interface IFilesApi {
+  sendFiles(body: IFilesUpload, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
+}
+
+/** Sent by the Jupyter server, which packs a folder on the way; `path` is as its contents API has it. */
+export class HomeParcel implements IParcel {
+  size: number | null = null;
+
+  constructor(
+    readonly path: string,
+    private readonly _api: IFilesApi
+  ) {}
+
+  get name(): string {
+    return this.path.split('/').pop() || '/';
+  }
+
+  async send(
+    projectId: string,
+    begun: string | null,
+    signal: AbortSignal,
+    tell: (upload: Upload) => void
+  ): Promise<void> {
+    const body = { project_id: projectId, path: this.path, upload_id: begun };
+    let last: Upload | null = null;
+    for await (const line of lines(await this._api.sendFiles(body, signal))) {
+      const { upload, problem } = JSON.parse(line) as { upload?: Upload; problem?: Problem };
+      if (problem) {
+        throw new ProblemError(problem);
+      }
+      last = upload as Upload;
+      this.size = last.size;
+      tell(last);
+    }
+    if (last?.offset !== this.size) {
+      throw new Error('The Jupyter server stopped sending.');
+    }
+  }
+}
+
+async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const reader = stream.getReader();
+  const decoder = new TextDecoder();
+  let rest = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    const parts = (rest + decoder.decode(value, { stream: !done })).split('\n');
+    rest = parts.pop() as string;
+    yield* parts;
+    if (done) {
+      return;
+    }
+  }
+}
