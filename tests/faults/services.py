@@ -1,13 +1,12 @@
-"""The whole fault run, `make faults`: starts a hub of its own; exit status 1 when a promise is broken."""
+"""Kills processes of a running hub of its own during trainings, and compares three ledgers afterwards."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
-import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from hub_config.keys import key
@@ -24,12 +23,8 @@ VICTIMS = ("platform", "trainer points", "trainer ultralytics", "trainer timm", 
 READY_GOAL = {"mlflow": 20.0}  # seconds, p95; 3 for all others
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("victims", nargs="*", default=VICTIMS, help="which services to kill")
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--points", type=int, default=20_000, help="metric points in flight at least")
-    args = parser.parse_args()
+def run(victims: Sequence[str], kills: int, points: int) -> bool:
+    """Kill each of these again and again, then a training, a supervise and the hub; whether a promise was broken."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         settings = HubSettings(
@@ -42,17 +37,17 @@ def main() -> None:
         with running_hub(settings, (folder / "output.txt").open("w"), exclusive=True) as hub, hub.admin() as admin:
             marks = Marks(key(settings.data / "secrets" / "instance"), settings.data)
             load = Load(settings, admin.token(), folder)
-            broken = [_campaign(settings, marks, load, victim, args) for victim in args.victims]
+            broken = [_campaign(settings, marks, load, victim, kills, points) for victim in victims]
             broken += [
                 _end(settings, load, "training", "failed", "killed"),
                 _end(settings, load, "supervise", "lost", "lost"),
             ]
             broken.append(_hub(settings, hub, load))
-    sys.exit(any(broken))
+    return any(broken)
 
 
-def _campaign(settings: HubSettings, marks: Marks, load: Load, victim: str, args: argparse.Namespace) -> bool:
-    outcome = campaign.run(settings, marks, load, victim, args.kills, args.points)
+def _campaign(settings: HubSettings, marks: Marks, load: Load, victim: str, kills: int, points: int) -> bool:
+    outcome = campaign.run(settings, marks, load, victim, kills, points)
     late = percentile(outcome.ready, 0.95) > READY_GOAL.get(victim, 3.0)
     print(outcome, "" if outcome.clean and not late else "BROKEN", *outcome.disturbed, flush=True)
     return late or not outcome.clean
@@ -81,7 +76,3 @@ def _hub(settings: HubSettings, hub: object, load: Load) -> bool:
         f"kill -9 of the hub: back after {back:.1f} s, job {over['status']}, {difference}", "BROKEN" if broken else ""
     )
     return broken
-
-
-if __name__ == "__main__":
-    main()
