@@ -18,12 +18,12 @@ import anyio.to_thread
 from retinue_platform import import_rows
 from retinue_platform.workers import CREDENTIALS, how_it_ended, next_answer, working
 from retinue_sdk.api import VersionContent
-from retinue_sdk.errors import DataError, RetinueError, from_problem
+from retinue_sdk.errors import DataError, RetinueError, StorageFullError, UnavailableError, from_problem
+from retinue_sdk.store_gc import sweep
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Callable
-    from pathlib import Path
 
     from retinue_platform.context import Context
 
@@ -68,6 +68,9 @@ async def _import(platform: Context, ident: UUID) -> None:
         if order is not None:
             result = await _work(platform, ident, order)
             await _in_thread(platform, import_rows.finish, platform, ident, order["request"], result)
+    except (UnavailableError, StorageFullError) as error:  # the version was collected, or the database cannot write now
+        log.warning("import %s is done again: %s", ident, error)
+        await asyncio.sleep(_RETRY_SECONDS)
     except Exception:
         log.exception("import %s could not be brought to an end, trying again", ident)
         await asyncio.sleep(_RETRY_SECONDS)
@@ -83,7 +86,7 @@ async def _work(platform: Context, ident: UUID, order: dict[str, Any]) -> Versio
     except TimeoutError:
         return _ended(f"The import took longer than {platform.settings.import_seconds} seconds.", "import_timeout")
     finally:
-        await asyncio.shield(_in_thread(platform, _remove, platform.work / str(ident)))
+        await asyncio.shield(_in_thread(platform, _clean, platform, ident))
 
 
 async def _listen(platform: Context, ident: UUID, process: Process) -> VersionContent | RetinueError:
@@ -108,11 +111,14 @@ def _ended(message: str, code: str) -> RetinueError:
 def _sweep(platform: Context) -> None:
     """Remove what imports of an earlier process left in the scratch space."""
     for folder in platform.work.iterdir():
-        _remove(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+    sweep(platform.settings.store)
 
 
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+def _clean(platform: Context, ident: UUID) -> None:
+    """Remove what a worker that is no more has left, in the scratch space and in the store's."""
+    shutil.rmtree(platform.work / str(ident), ignore_errors=True)
+    sweep(platform.settings.store)
 
 
 async def _in_thread(platform: Context, function: Callable[..., Any], *arguments: Any) -> Any:

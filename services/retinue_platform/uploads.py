@@ -7,7 +7,6 @@ than the offset, never shorter, and the next chunk starts by cutting it there.
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import os
 import shutil
@@ -26,10 +25,11 @@ from retinue_platform.context import Context, Platform
 from retinue_platform.projects import clean_name
 from retinue_platform.tables import DatasetRow, ProjectRow, UploadRow
 from retinue_sdk.api import DatasetStatus, Role, Upload, UploadCreate
-from retinue_sdk.errors import BadRequestError, ConflictError, NotFoundError, StorageFullError
+from retinue_sdk.disk import full_disk, too_full
+from retinue_sdk.errors import BadRequestError, ConflictError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from sqlalchemy.orm import Session
@@ -39,6 +39,7 @@ router = APIRouter(tags=["uploads"])
 LIFETIME = timedelta(hours=48)
 SPACE_FACTOR = 2.2  # the upload, its contents, and what is stored of them
 _PIECE = 1024 * 1024  # written to disk at once
+_SILENCE = 60.0  # seconds within a chunk: a sender that died without a word must not keep others away
 
 
 @router.post("/projects/{project_id}/uploads", name="create_upload", status_code=201)
@@ -203,29 +204,44 @@ def _expect(platform: Context, caller: Identity, upload_id: UUID, offset: int) -
 
 async def _receive(request: Request, path: Path, row: UploadRow, sha256: str) -> int:
     """Write the body behind the offset and check it. The file is cut back to the offset if anything is wrong."""
-    file = await anyio.to_thread.run_sync(_open_at, path, row.offset)
-    digest, length, piece = hashlib.sha256(), 0, bytearray()
-    try:
-        async for block in request.stream():
-            length += len(block)
-            if row.offset + length > row.size:
-                _refuse_too_long(row)
-            piece += block
-            if len(piece) >= _PIECE:
-                await anyio.to_thread.run_sync(_write, file, bytes(piece), digest)
-                piece.clear()
-        await anyio.to_thread.run_sync(_finish, file, bytes(piece), digest, sha256)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    with full_disk(path.parent, row.size - row.offset):
+        file = await anyio.to_thread.run_sync(_open_at, path, row.offset)
+        digest, length, piece = hashlib.sha256(), 0, bytearray()
+        try:
+            async for block in _spoken(request):
+                length += len(block)
+                if row.offset + length > row.size:
+                    _refuse_too_long(row)
+                piece += block
+                if len(piece) >= _PIECE:
+                    await anyio.to_thread.run_sync(_write, file, bytes(piece), digest)
+                    piece.clear()
+            await anyio.to_thread.run_sync(_finish, file, bytes(piece), digest, sha256)
+        except (OSError, BadRequestError):
+            await anyio.to_thread.run_sync(_cut, file, row.offset)
             raise
-        await anyio.to_thread.run_sync(_cut, file, row.offset)
-        raise _no_space("The volume of uploads is full.") from error
-    except BadRequestError:
-        await anyio.to_thread.run_sync(_cut, file, row.offset)
-        raise
-    finally:
-        os.close(file)
+        finally:
+            os.close(file)
     return length
+
+
+async def _spoken(request: Request) -> AsyncIterator[bytes]:
+    """The body's pieces, none of them waited for too long."""
+    blocks = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(_SILENCE):
+                block = await anext(blocks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise BadRequestError(
+                f"Nothing more of the chunk came for {_SILENCE:.0f} seconds.",
+                code="upload_stalled",
+                hint="Send this chunk again.",
+                status=408,
+            ) from None
+        yield block
 
 
 def _refuse_too_long(row: UploadRow) -> None:
@@ -298,13 +314,7 @@ def _refuse_without_space(session: Session, platform: Context, size: int) -> Non
     needed = int(size * SPACE_FACTOR) + int(pending or 0)
     free = shutil.disk_usage(platform.uploads).free
     if free < needed:
-        raise _no_space(f"The file and its import need {needed} bytes; {free} are free.")
-
-
-def _no_space(message: str) -> StorageFullError:
-    return StorageFullError(
-        message, hint="Delete uploads or datasets that are not needed, or ask your administrator for space."
-    )
+        raise too_full(platform.uploads, needed)
 
 
 def _remove(path: Path) -> None:

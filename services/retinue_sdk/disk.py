@@ -14,34 +14,48 @@ from retinue_sdk.errors import StorageFullError
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+def too_full(place: Path, needed: int | None) -> StorageFullError:
+    """The error that says which volume is full, what is needed there and how much of that is missing, in bytes."""
+    free = shutil.disk_usage(place).free
+    if needed is None:
+        return StorageFullError(f"The volume of {place} is full: {free} bytes are free.", where=str(place))
+    missing = f", {needed - free} are missing" if free < needed else "; a quota or a limit may be in the way"
+    return StorageFullError(
+        f"The volume of {place} is full: {needed} bytes are needed there, {free} are free{missing}.", where=str(place)
+    )
+
+
 @contextmanager
-def full_disk(place: Path) -> Iterator[None]:
-    """Raise StorageFullError in place of the OSError of a full volume or quota."""
+def full_disk(place: Path, needed: int | None = None) -> Iterator[None]:
+    """Raise `too_full` in place of the OSError of a full volume or quota. `needed`: bytes of all that is written inside.
+
+    What was written should be removed inside too: the error then says what has to be free for another try.
+    """
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
-            raise StorageFullError(f"The volume of {place} is full.", where=str(place)) from error
+            raise too_full(place, needed) from error
         raise
 
 
 def check_room(place: Path, size: int) -> None:
-    """Raise StorageFullError when `size` bytes are more than the volume of `place` has left; `place` is made."""
+    """Raise `too_full` when `size` bytes are more than the volume of `place` has left; `place` is made."""
     place.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(place).free
-    if size > free:
-        raise StorageFullError(
-            f"The dataset needs {size} bytes and the volume of {place} has {free} left.", where=str(place)
-        )
+    if size > shutil.disk_usage(place).free:
+        raise too_full(place, size)
 
 
 @contextmanager
-def appearing(dest: Path) -> Iterator[Path]:
-    """A folder beside `dest`, which must not exist, that becomes it at the end; after a failure nothing of it is left."""
+def appearing(dest: Path, needed: int | None = None) -> Iterator[Path]:
+    """A folder beside `dest`, which must not exist, that becomes it at the end; after a failure nothing of it is left.
+
+    `needed`: bytes of all that is written into it, for the error of a full disk.
+    """
     if dest.exists():
         raise FileExistsError(dest)
     dest.parent.mkdir(parents=True, exist_ok=True)
-    with full_disk(dest.parent):
+    with full_disk(dest.parent, needed):
         folder = Path(mkdtemp(prefix=f".{dest.name}.", dir=dest.parent))
         try:
             yield folder

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
+import shutil
 import sys
 import traceback
 from collections.abc import Callable
@@ -24,6 +26,11 @@ ADVICE = {
     "failed": "The log shows where.",
 }
 
+FULL_DISK_EXIT = errno.ENOSPC  # exit code of a training that met a full disk: failure.json may not fit on it either
+FULL_DISK = re.compile(
+    r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed|inline_container.cc.*unexpected pos"
+)
+
 
 def main(train: Callable[[Path], None]) -> None:
     """Run `train(run_dir)` of a train module: `python -m MODULE RUN_DIR`. An error becomes `failure.json` and exit code 1."""
@@ -33,10 +40,21 @@ def main(train: Callable[[Path], None]) -> None:
     try:
         train(run_dir)
     except Exception as error:  # noqa: BLE001  # whatever it was, it is the reason
-        traceback.print_exc()
         with contextlib.suppress(OSError):
-            write_json(run_dir / "failure.json", explain(error))
-        sys.exit(1)
+            traceback.print_exc()
+        said = explain(error)
+        with contextlib.suppress(OSError):
+            write_json(run_dir / "failure.json", said)
+        sys.exit(FULL_DISK_EXIT if said["reason"] == "disk_full" else 1)
+
+
+def full_volume(run_dir: Path) -> str:
+    """What a person is told of a full disk: the volume, what is free, and the largest file that has to fit on it."""
+    folders = [folder for folder in run_dir.iterdir() if folder.name != "dataset"]  # whose links may be many
+    largest = max((path.lstat().st_size for folder in folders for path in [folder, *folder.rglob("*")]), default=0)
+    free = shutil.disk_usage(run_dir).free
+    needed = f"a file of this training needs {largest} or more, at least {max(largest - free, 1)} are missing"
+    return f"The volume of {run_dir} is full: {free} bytes are free; {needed}. {ADVICE['disk_full']}"
 
 
 def explain(error: BaseException) -> dict[str, str]:
@@ -58,6 +76,6 @@ def _reason(error: BaseException, text: str) -> str:
         return "cuda_oom"
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
         return "oom"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or FULL_DISK.search(text):
         return "disk_full"
     return "failed"

@@ -6,6 +6,7 @@ needs no room of its own and an upload that broke off can go on.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tarfile
 from bisect import bisect_right
@@ -31,6 +32,7 @@ class Parcel(Protocol):
 
     name: str
     size: int
+    state: str  # another one when a file was written to meanwhile
 
     def read(self, offset: int, count: int) -> bytes:
         """`count` bytes from `offset` on; fewer at the end only."""
@@ -50,18 +52,19 @@ def parcel(path: Path, root: Path | None = None) -> Parcel:
     try:
         if place.is_dir():
             return FolderParcel(name, list(_entries(place, "", root, (place,))))
-        if place.is_file() and place.stat().st_size:
+        if place.is_file():
             return FileParcel(name, place)
     except OSError as error:
         raise _unusable(f"This cannot be read: {error.strerror}.", str(error.filename)) from None
-    raise _nothing("There is no file or folder to upload here, or it is empty.", path)
+    raise _nothing("There is no file or folder to upload here.", path)
 
 
 class FileParcel:
     """A file as it is."""
 
     def __init__(self, name: str, path: Path) -> None:
-        self.name, self.size = name, path.stat().st_size
+        facts = path.stat()
+        self.name, self.size, self.state = name, facts.st_size, str(facts.st_mtime_ns)
         self._path = path
 
     def read(self, offset: int, count: int) -> bytes:
@@ -74,6 +77,7 @@ class _Entry:
     name: str
     path: Path
     size: int
+    written: int  # ns
 
     def header(self) -> bytes:
         info = tarfile.TarInfo(self.name)
@@ -103,6 +107,8 @@ class FolderParcel:
         self.name, self._entries = f"{name}.tar", entries
         self._starts = list(accumulate((entry.length() for entry in entries), initial=0))
         self.size = self._starts[-1] + END
+        facts = repr([(entry.name, entry.size, entry.written) for entry in entries])
+        self.state = hashlib.sha256(facts.encode("utf-8", "surrogateescape")).hexdigest()
 
     def read(self, offset: int, count: int) -> bytes:
         """`count` bytes from `offset` on."""
@@ -131,7 +137,8 @@ def _entries(folder: Path, prefix: str, root: Path | None, above: tuple[Path, ..
             continue
         elif place.is_file():
             safe_parts(name, DEPTH)  # refused when it is unpacked, it need not be sent first
-            yield _Entry(name, place, place.stat().st_size)
+            facts = place.stat()
+            yield _Entry(name, place, facts.st_size, facts.st_mtime_ns)
         else:
             raise _unusable("This is neither a file nor a folder, or a link to nothing.", name)
 

@@ -46,12 +46,16 @@ def _number(value: Any) -> float | int | str:
 
 
 class Run:
-    """One attempt's run directory, open for reporting. Thread-safe; only one process of an attempt may report."""
+    """One attempt's run directory, open for reporting. Thread-safe; only one process of an attempt may report.
+
+    A training that is over without its newest checkpoints is no success: leaving the `with` block says so.
+    """
 
     def __init__(self, run_dir: str | Path) -> None:
         self.path = Path(run_dir)
         self._lock = threading.Lock()
         self._told: set[str] = set()
+        self._unkept: dict[str, OSError] = {}  # checkpoints whose newest state could not be written
         self._stop = self.path / "stop_after_epoch"
         self._fd = -1
         self._seq = 0
@@ -115,7 +119,9 @@ class Run:
             copy_whole(Path(source_path), self.path / "checkpoints" / name)
         except OSError as error:
             self._fail("checkpoint_failed", f"Checkpoint {name} could not be kept: {error}")
+            self._unkept[name] = error
             return
+        self._unkept.pop(name, None)
         self.artifact(Path("checkpoints") / name, "checkpoint", name, step)
 
     def should_stop(self) -> bool:
@@ -136,6 +142,8 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if kind is None and self._unkept:
+            raise next(iter(self._unkept.values()))
 
     def _open(self) -> None:
         """Open for appending, after the last complete line: what a process wrote half before it died is cut off."""
@@ -190,6 +198,7 @@ class NullRun(Run):
 
     def __init__(self, run_dir: str | Path = ".", spec: TrainRequest | None = None) -> None:
         self.path = Path(run_dir)
+        self._unkept = {}
         if spec is not None:
             self.spec = spec
 

@@ -50,7 +50,7 @@ def publish(table: AnnotationTable, store: Path, progress: Progress | None = Non
 
     An image with a `blob` and no `path` is in the store already: so a version is made of another one's images.
     """
-    with full_disk(store), hold(store), staging(store) as folder:
+    with full_disk(store, _most_bytes(table, store, link=link)), hold(store), staging(store) as folder:
         table = _with_blobs(_ordered(table), store, folder, progress or (lambda _: None), link=link)
         digest = content_digest(table)
         target = store / "versions" / digest
@@ -120,6 +120,15 @@ def content_digest(table: AnnotationTable) -> str:
 def _ordered(table: AnnotationTable) -> AnnotationTable:
     """Images by key, so that the same content has one order."""
     return table.select(np.argsort(table.images["key"].to_numpy(dtype=object), kind="stable"))
+
+
+def _most_bytes(table: AnnotationTable, store: Path, *, link: bool) -> int:
+    """What publishing may write at most: images that are not in the store by their place, and the tables."""
+    blobs = f"{store.resolve()}/blobs/"
+    paths = [] if link else [path for path in table.images["path"] if path and not path.startswith(blobs)]
+    values, offsets = table.coordinates()
+    frames = sum(int(frame.memory_usage(deep=True).sum()) for frame in (table.images, table.annotations))
+    return sum(Path(path).stat().st_size for path in paths) + frames + values.nbytes + offsets.nbytes
 
 
 def _with_blobs(

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 from uuid import UUID
 
 from retinue_sdk.api import Upload
@@ -19,21 +20,43 @@ TRIES = 8
 Progress = Callable[[int, int], None]
 
 
-def send(client: Client, project_id: str, parcel: Parcel, progress: Progress) -> str:
+def send(client: Client, project_id: str, parcel: Parcel, progress: Progress, note: Path) -> str:
     """Upload all of it; returns the upload's id. `progress(bytes sent, bytes in all)` is called after each chunk.
+
+    `note` is a file that keeps the id until the upload is complete: calling again goes on with it.
 
     Raises
     ------
     UnavailableError
-        When the platform stayed away through all retries; calling again later starts anew.
+        When the platform stayed away through all retries; calling again later goes on.
     ConflictError
         When a file changed meanwhile.
     """
-    upload = announce(client, project_id, parcel)
-    while upload.offset < upload.size:
-        upload = send_next(client, upload, parcel)
-        progress(upload.offset, upload.size)
+    upload = announce(client, project_id, parcel, _noted(note))
+    with contextlib.suppress(OSError):  # a home that cannot be written: the upload goes on without
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(str(upload.id))
+    try:
+        while upload.offset < upload.size:
+            upload = send_next(client, upload, parcel)
+            progress(upload.offset, upload.size)
+    except ConflictError:  # its bytes are gone, or are others now: next time from the beginning
+        _forget(note)
+        raise
+    _forget(note)
     return str(upload.id)
+
+
+def _noted(note: Path) -> UUID | None:
+    try:
+        return UUID(note.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _forget(note: Path) -> None:
+    with contextlib.suppress(OSError):
+        note.unlink(missing_ok=True)
 
 
 def announce(client: Client, project_id: str, parcel: Parcel, begun: UUID | None = None) -> Upload:

@@ -5,6 +5,8 @@ A benchmark is a module here with `run(arguments) -> list[Figure]`. It runs Reti
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import statistics
 from dataclasses import dataclass
 from typing import Literal
@@ -28,6 +30,17 @@ class Figure:
         if self.goal is None:
             return None
         return self.value <= self.goal if self.better == "less" else self.value >= self.goal
+
+
+def show(figures: list[Figure], *, as_json: bool = False) -> None:
+    """Print figures: a table, or a JSON list."""
+    if as_json:
+        print(json.dumps([{**dataclasses.asdict(f), "holds": f.holds} for f in figures], indent=1))
+        return
+    for f in figures:
+        goal = "" if f.goal is None else f"{'<=' if f.better == 'less' else '>='} {f.goal:g}"
+        holds = {True: "yes", False: "NO", None: ""}[f.holds]
+        print(f"{f.figure:58} {f.value:10.4g} {f.unit:6} {goal:9} {holds:3} {f.spread}  {f.peer}")
 
 
 def median_interval(values: list[float]) -> tuple[float, float, float]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import importlib
-import json
 import pkgutil
 import sys
 
 from tests import benchmarks
-from tests.benchmarks import Figure
-
-HOLDS = {True: "yes", False: "NO", None: ""}
+from tests.benchmarks import Figure, show
 
 
 def main() -> None:
@@ -25,12 +21,7 @@ def main() -> None:
     figures: list[Figure] = []
     for name in args.names or names:
         figures += importlib.import_module(f"tests.benchmarks.{name}").run(rest)
-    if args.json:
-        print(json.dumps([{**dataclasses.asdict(f), "holds": f.holds} for f in figures], indent=1))
-    else:
-        for f in figures:
-            goal = "" if f.goal is None else f"{'<=' if f.better == 'less' else '>='} {f.goal:g}"
-            print(f"{f.figure:58} {f.value:10.4g} {f.unit:6} {goal:9} {HOLDS[f.holds]:3} {f.spread}  {f.peer}")
+    show(figures, as_json=args.json)
     sys.exit(any(f.holds is False for f in figures))
 
 

@@ -1,86 +1,47 @@
-"""The whole fault run, `make faults`: starts a hub of its own; exit status 1 when a promise is broken."""
+"""The fault runs, `make faults`: all of them when none is named; exit status 1 when a promise is broken."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import signal
+import importlib
 import sys
-import tempfile
-import time
-from pathlib import Path
+import warnings
 
-from hub_config.keys import key
-from hub_config.processes import Marks
-from hub_config.session import free_ports, running_hub
-from hub_config.settings import HubSettings
+from tests.benchmarks import Figure, show
+from tests.faults.services import VICTIMS
+from tests.faults.services import run as kill_services
 
-from tests.faults import campaign, ends
-from tests.faults.kills import percentile
-from tests.faults.ledger import Difference, in_platform, written
-from tests.faults.load import Load
-
-VICTIMS = ("platform", "trainer points", "trainer ultralytics", "trainer timm", "trainer huggingface", "mlflow")
-READY_GOAL = {"mlflow": 20.0}  # seconds, p95; 3 for all others
+# each a module here with `run() -> list[Figure]`
+DATA = {
+    "life": "F23, the life of datasets: 20,000 random steps and kills",
+    "upload": "F24, 2 GB and 100 kills",
+    "imports": "F25, 50 kills of the import worker",
+}
 
 
 def main() -> None:
+    """Print the figures of the runs named."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("victims", nargs="*", default=VICTIMS, help="which services to kill")
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--points", type=int, default=20_000, help="metric points in flight at least")
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        settings = HubSettings(
-            data=folder / "data",
-            port=free_ports(30_000),
-            slots=4,
-            extra_trainers={"points": "tests.trainers.points.service"},
-        )
-        os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
-        with running_hub(settings, (folder / "output.txt").open("w"), exclusive=True) as hub, hub.admin() as admin:
-            marks = Marks(key(settings.data / "secrets" / "instance"), settings.data)
-            load = Load(settings, admin.token(), folder)
-            broken = [_campaign(settings, marks, load, victim, args) for victim in args.victims]
-            broken += [
-                _end(settings, load, "training", "failed", "killed"),
-                _end(settings, load, "supervise", "lost", "lost"),
-            ]
-            broken.append(_hub(settings, hub, load))
-    sys.exit(any(broken))
-
-
-def _campaign(settings: HubSettings, marks: Marks, load: Load, victim: str, args: argparse.Namespace) -> bool:
-    outcome = campaign.run(settings, marks, load, victim, args.kills, args.points)
-    late = percentile(outcome.ready, 0.95) > READY_GOAL.get(victim, 3.0)
-    print(outcome, "" if outcome.clean and not late else "BROKEN", *outcome.disturbed, flush=True)
-    return late or not outcome.clean
-
-
-def _end(settings: HubSettings, load: Load, which: str, status: str, reason: str) -> bool:
-    over, seconds = ends.after_kill(settings, load, "points", which, points=100_000, rate=100)
-    broken = (over["status"], over["reason"]) != (status, reason) or seconds > 5
-    print(f"kill -9 of {which}: {over['status']}, {over['reason']}, after {seconds:.2f} s", "BROKEN" if broken else "")
-    return broken
-
-
-def _hub(settings: HubSettings, hub: object, load: Load) -> bool:
-    """Kill JupyterHub itself in the middle of a job, start it again, and find everything."""
-    job = load.start("points", points=6000, rate=200)
-    load.wait_points(job)
-    os.kill(hub.hub_pid, signal.SIGKILL)  # type: ignore[attr-defined]  # a RunningHub
-    hub.process.wait(60)  # type: ignore[attr-defined]
-    started = time.monotonic()
-    hub.start()  # type: ignore[attr-defined]
-    back = time.monotonic() - started
-    over = load.wait(job)
-    difference = Difference.between(written(settings, over), in_platform(load.client, over))
-    broken = over["status"] != "succeeded" or difference != Difference(0, 0)
-    print(
-        f"kill -9 of the hub: back after {back:.1f} s, job {over['status']}, {difference}", "BROKEN" if broken else ""
+    said = ", ".join(f"{name} ({what})" for name, what in DATA.items())
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"a service to be killed ({', '.join(VICTIMS)}), or {said}"
     )
-    return broken
+    parser.add_argument("--kills", type=int, default=20, help="of each service")
+    parser.add_argument("--points", type=int, default=20_000, help="metric points in flight at least")
+    parser.add_argument("--json", action="store_true", help="print the figures about data as a JSON list")
+    args = parser.parse_args()
+    names = args.names or [*VICTIMS, *DATA]
+    if unknown := set(names) - set(VICTIMS) - set(DATA):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    warnings.simplefilter("ignore")
+    victims = [name for name in names if name in VICTIMS]
+    broken = kill_services(victims, args.kills, args.points) if victims else False
+    figures: list[Figure] = []
+    for name in names:
+        if name in DATA:
+            figures += importlib.import_module(f"tests.faults.{name}").run()
+    show(figures, as_json=args.json)
+    sys.exit(broken or any(f.holds is False for f in figures))
 
 
 if __name__ == "__main__":

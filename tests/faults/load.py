@@ -11,10 +11,9 @@ from uuid import uuid4
 from hub_config.digits import write_digits
 
 from retinue.session import Session
+from retinue.upload import send
 from retinue_sdk.client import Client
 from retinue_sdk.errors import RetinueError
-from retinue_sdk.parcel import parcel
-from retinue_sdk.upload import send
 
 RECIPES = Path(__file__).resolve().parents[2] / "hub_config" / "recipes"
 OVER = {"succeeded", "failed", "cancelled", "lost"}
@@ -28,7 +27,7 @@ class Load:
         self.client: Client = session.client
         self.project = self.client.post("/projects", {"name": f"faults {uuid4().hex[:6]}"})
         write_digits(folder / "digits.zip")
-        upload = send(self.client, self.project["id"], parcel(folder / "digits.zip"), lambda _done, _size: None)
+        upload = send(session, self.project["id"], folder / "digits.zip", lambda _done, _size: None)
         dataset = self.client.post(f"/projects/{self.project['id']}/datasets", {"name": "digits", "upload_id": upload})
         while dataset["status"] == "importing":
             time.sleep(0.2)

@@ -40,7 +40,11 @@ class Running:
     def start(self):
         self.log = (self.data.parent / f"{self.data.name}.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "retinue_platform"], env=self.environment, stdout=self.log, stderr=self.log
+            [sys.executable, "-m", "retinue_platform"],
+            env=self.environment,
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
         )
         began = time.monotonic()
         while time.monotonic() - began < 60:
@@ -78,6 +82,12 @@ class Running:
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
+        self.process.wait(30)
+        self.log.close()
+
+    def kill(self):
+        """SIGKILL to the whole process group, as a power cut would end it."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(30)
         self.log.close()
 

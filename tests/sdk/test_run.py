@@ -204,6 +204,7 @@ class OutOfMemoryError(RuntimeError):
         (MemoryError(), "oom"),
         (OutOfMemoryError("CUDA out of memory"), "cuda_oom"),
         (OSError(28, "No space left on device"), "disk_full"),
+        (RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed"), "disk_full"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "oom"),
         (ValueError("x"), "failed"),
     ],
@@ -232,3 +233,13 @@ def test_reporting_imports_nothing_heavy():
     script = "import sys, retinue_sdk.run; print([m for m in ('pydantic', 'httpx', 'numpy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_training_that_could_not_keep_its_newest_checkpoint_is_no_success(tmp_path):
+    source = tmp_path / "model.pt"
+    with pytest.raises(FileNotFoundError), Run(tmp_path) as run:
+        run.checkpoint("last.pt", source, 1)
+    source.write_bytes(b"weights")
+    with Run(tmp_path) as run:
+        run.checkpoint("last.pt", tmp_path / "nowhere", 2)
+        run.checkpoint("last.pt", source, 3)

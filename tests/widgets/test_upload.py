@@ -1,6 +1,96 @@
-"""What a dataset is called when nobody says."""
+"""What a dataset is called when nobody says; and an upload that was broken off goes on with the next call, only for the same file."""
 
-from retinue.upload import name_of
+import os
+
+import pytest
+
+from retinue.projects import create_project
+from retinue.session import Session
+from retinue.upload import name_of, send
+from retinue_sdk.errors import ConflictError
+from retinue_sdk.upload import CHUNK
+from tests.platform.hub import StandInHub
+from tests.platform.running import Running
+
+SIZE = CHUNK + 1000
+
+
+class BrokenOffError(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    hub = StandInHub()
+    running = Running(hub, tmp_path_factory.mktemp("uploads") / "data")
+    yield running
+    running.close()
+    hub.close()
+
+
+@pytest.fixture
+def project(running):
+    project = create_project(Session.open(running.base, running.hub.token("ann")), f"p {os.urandom(4).hex()}")
+    yield project
+    project.session.client.close()
+    Session._current = None
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    file = tmp_path / "data.zip"
+    file.write_bytes(os.urandom(SIZE))
+    return file
+
+
+def broken_off(project, file):
+    """After its first chunk."""
+
+    def progress(sent, size):
+        raise BrokenOffError
+
+    with pytest.raises(BrokenOffError):
+        send(project.session, project.id, file, progress)
+
+
+def sent(project, file):
+    """The upload, and how far it was after each chunk."""
+    steps = []
+    upload = send(project.session, project.id, file, lambda done, size: steps.append(done))
+    return upload, steps
+
+
+def test_it_goes_on_behind_the_last_chunk(running, project, file, tmp_path):
+    broken_off(project, file)
+    upload, steps = sent(project, file)
+    assert steps == [SIZE]
+    assert (running.data / "platform" / "uploads" / upload).read_bytes() == file.read_bytes()
+    assert list((tmp_path / "cache" / "retinue" / "uploads").iterdir()) == []
+    assert sent(project, file)[1] == [CHUNK, SIZE]  # complete: another call is another upload
+
+
+def test_a_file_that_changed_is_sent_anew(project, file):
+    broken_off(project, file)
+    file.write_bytes(os.urandom(SIZE))
+    os.utime(file, (1, 1))
+    assert sent(project, file)[1] == [CHUNK, SIZE]
+
+
+def test_an_upload_that_is_gone_is_sent_anew(running, project, file):
+    folder = running.data / "platform" / "uploads"
+    before = set(folder.iterdir())
+    broken_off(project, file)
+    (upload,) = set(folder.iterdir()) - before
+    upload.unlink()
+    with pytest.raises(ConflictError, match="bytes of this upload are gone"):
+        sent(project, file)
+    assert sent(project, file)[1] == [CHUNK, SIZE]
+
+
+def test_a_home_that_cannot_be_written_keeps_nothing_from_going(project, file, tmp_path):
+    (tmp_path / "cache").write_text("in the way")
+    assert sent(project, file)[1] == [CHUNK, SIZE]
 
 
 def test_names(tmp_path, monkeypatch):

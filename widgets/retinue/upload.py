@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from retinue.session import Session
+from retinue_sdk import upload
 from retinue_sdk.parcel import parcel
-from retinue_sdk.upload import Progress, send
+from retinue_sdk.upload import Progress
 
 
 def way_in(session: Session, project_id: str, what: str | Path, progress: Progress) -> dict[str, Any]:
     """Where data is, as a request says it: a URL or a place as it stands, or the upload that a file or folder became."""
     if is_source(what):
         return {"source": str(what)}
-    return {"upload_id": send(session.client, project_id, parcel(Path(what).expanduser()), progress)}
+    return {"upload_id": send(session, project_id, Path(what).expanduser(), progress)}
+
+
+def send(session: Session, project_id: str, path: Path, progress: Progress) -> str:
+    """Upload a file, or a folder packed on the way; the upload's id.
+
+    One that was broken off less than 48 hours ago goes on, in another process too; what changed since is sent anew.
+    """
+    sent = parcel(path)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    key = repr((session.url, project_id, str(path.resolve()), sent.size, sent.state))
+    note = cache / "retinue" / "uploads" / hashlib.sha256(key.encode()).hexdigest()
+    return upload.send(session.client, project_id, sent, progress, note)
 
 
 def is_source(what: str | Path) -> bool:

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+from retinue_sdk.failure import full_volume
 from retinue_sdk.files import read_json, sync_folder, write_json
 from retinue_sdk.trainer import processes, readonly
 from retinue_sdk.trainer.verdict import Ending, judge
@@ -192,6 +193,8 @@ class Supervisor:
             cancel_message=cancel.get("message"),
         )
         reason, message = judge(end)
+        if reason == "disk_full":
+            message = full_volume(self.run_dir)
         if reason == "succeeded" and (self.run_dir / "stop_after_epoch").exists():
             message = "Stopped after an epoch as asked; its results are kept."
         self._done(code, number, reason, message)

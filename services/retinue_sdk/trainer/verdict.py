@@ -7,12 +7,12 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
-from retinue_sdk.failure import ADVICE
+from retinue_sdk.failure import ADVICE, FULL_DISK, FULL_DISK_EXIT
 
 # Only the end of a log counts: libraries print handled errors all the time.
 _PATTERNS = [
     ("cuda_oom", re.compile(r"CUDA out of memory|OutOfMemoryError: CUDA|CUDA error: out of memory")),
-    ("disk_full", re.compile(r"No space left on device|Disk quota exceeded")),
+    ("disk_full", FULL_DISK),
     ("oom", re.compile(r"^MemoryError|Cannot allocate memory|can't allocate memory|std::bad_alloc", re.MULTILINE)),
     ("import_error", re.compile(r"^(ModuleNotFoundError|ImportError): ", re.MULTILINE)),
     ("nan_loss", re.compile(r"loss (is|became|=) *(nan|inf)|nan loss|non-finite loss", re.IGNORECASE)),
@@ -69,7 +69,7 @@ def _stopped(end: Ending) -> tuple[str, str]:
 def _from_log(end: Ending) -> tuple[str, str]:
     lines = [line for line in end.log_tail.splitlines() if line.strip()][-_TAIL_LINES:]
     for reason, pattern in _PATTERNS:
-        if pattern.search("\n".join(lines)):
+        if pattern.search("\n".join(lines)) or (reason == "disk_full" and end.exit_code == FULL_DISK_EXIT):
             return reason, f"{_SAID[reason]} {ADVICE[reason]}"
     how = f"by {_name(end.signal)}" if end.signal else f"with exit code {end.exit_code}"
     last = f" Its last line: {lines[-1].strip()[:300]}" if lines else ""
