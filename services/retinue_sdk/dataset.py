@@ -83,19 +83,19 @@ def summary(dataset: DatasetFolder | DatasetManifest, roots: Sequence[Path] | No
     )  # fmt: skip
 
 
-def link(table: AnnotationTable, rows: Sequence[int], folder: Path) -> list[Path]:
-    """Make one symbolic link per image in a flat folder and return the links in the order of `rows`.
+def link(table: AnnotationTable, rows: Sequence[int], folder: Path) -> list[str]:
+    """Make one symbolic link per image in a flat folder and return their names in the order of `rows`.
 
     Names keep their suffix and no two of a table's images share a name or a stem. Files are linked, never folders: a
     framework that repairs an image then replaces the link, not the file. No hard links: through one, the file can be
     written and its mode changed even where the store is mounted read-only.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    names, files = table.file_names, table.files
-    links = [folder / names[row] for row in rows]
-    for row, target in zip(rows, links, strict=True):
-        target.symlink_to(os.path.realpath(files[row]) if files[row].is_symlink() else files[row].absolute())
-    return links
+    files = table.images["path"].to_numpy(dtype=object)[rows].tolist()
+    names = [table.file_names[row] for row in rows]
+    for name, file in zip(names, files, strict=True):
+        os.symlink(os.path.abspath(file), f"{folder}/{name}")  # noqa: PTH100, PTH211 - called once per image
+    return names
 
 
 def check_folder(dataset: DatasetFolder, roots: Sequence[Path] | None) -> Path:
@@ -127,7 +127,7 @@ def version_folder(dataset: DatasetManifest, roots: Sequence[Path] | None) -> Pa
     return folder
 
 
-def blob_files(dataset: DatasetManifest, blobs: Sequence[str], roots: Sequence[Path] | None) -> list[Path]:
+def blob_files(dataset: DatasetManifest, blobs: Sequence[str], roots: Sequence[Path] | None) -> list[str]:
     """The local files of blobs. The template is filled in by replacing, for `str.format` would read attributes too.
 
     Its fixed part must lie inside the roots; a sha256 cannot lead out of it.
@@ -142,8 +142,8 @@ def blob_files(dataset: DatasetManifest, blobs: Sequence[str], roots: Sequence[P
                 hint="Import the dataset again.",
                 where=sha256[:80],
             )
-    template = brace + rest
-    return [base / template.replace("{sha256:.2}", sha256[:2]).replace("{sha256}", sha256) for sha256 in blobs]
+    template = str(base / (brace + rest))
+    return [template.replace("{sha256:.2}", sha256[:2]).replace("{sha256}", sha256) for sha256 in blobs]
 
 
 def read_classes(folder: Path) -> dict[str, Any]:

@@ -166,6 +166,8 @@ class AnnotationTable:
 
     def keep(self, mask: npt.NDArray[np.bool_]) -> AnnotationTable:
         """The same images with only the annotations the mask is true for."""
+        if mask.all():
+            return self
         return replace(self, annotations=self.annotations[mask], geometry=self.geometry.filter(pa.array(mask)))
 
     def with_images(self, **columns: Any) -> AnnotationTable:
@@ -202,15 +204,13 @@ class AnnotationTable:
         """
         try:
             images = pq.read_table(folder / "images.parquet").to_pandas()
-            with pq.ParquetFile(folder / "annotations.parquet") as file:
-                rows = file.read([name for name in file.schema_arrow.names if name not in leave_out])
-            geometry = rows["geometry"].cast(pa.large_list(pa.float64())).combine_chunks()
+            rows, geometry = _read_rows(folder / "annotations.parquet", leave_out)
         except (OSError, KeyError, pa.ArrowException) as error:
             raise DataError(f"The table cannot be read: {error}", code="table_unreadable", where=str(folder)) from error
         return cls(
             images=_filled(images, _IMAGE_DEFAULTS, IMAGE_COLUMNS),
-            annotations=_filled(rows.drop_columns(["geometry"]).to_pandas(), _ANNOTATION_DEFAULTS, ANNOTATION_COLUMNS),
-            geometry=_one_array(geometry),
+            annotations=_filled(rows.to_pandas(), _ANNOTATION_DEFAULTS, ANNOTATION_COLUMNS),
+            geometry=geometry,
             classes=list(classes),
             class_ids=list(class_ids),
             class_attributes=list(class_attributes),
@@ -294,8 +294,29 @@ def _typed(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
         raise DataError(f"A column of the table has the wrong type: {error}", code="table_invalid") from error
 
 
-def _one_array(column: Any) -> Any:
-    return column if not isinstance(column, pa.ChunkedArray) else pa.concat_arrays(column.chunks)
+def _read_rows(path: Path, leave_out: Sequence[str]) -> tuple[Any, Any]:
+    """The annotations without their geometry, and that as one array.
+
+    It is read in pieces into its place: pyarrow takes four times its memory to read it at once, and memory takes time.
+    """
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+        names = [name for name in file.schema_arrow.names if name not in leave_out]
+        leaf = [column.path.partition(".")[0] for column in map(file.schema.column, range(len(file.schema)))].index(
+            "geometry"
+        )
+        groups = map(file.metadata.row_group, range(file.num_row_groups))
+        values = np.empty(sum(group.column(leaf).num_values for group in groups))  # an empty list counts as one here
+        offsets, rows, end = [np.zeros(1, dtype=np.int64)], [], 0
+        for batch in file.iter_batches(1 << 16, columns=names):
+            piece = batch["geometry"].cast(pa.large_list(pa.float64()))
+            starts, flat = piece.offsets.to_numpy(), piece.flatten().to_numpy(zero_copy_only=False)
+            values[end : end + len(flat)] = flat
+            offsets.append(starts[1:] - starts[0] + end)
+            end += len(flat)
+            rows.append(batch.drop_columns(["geometry"]))
+        schema = pa.schema([file.schema_arrow.field(name) for name in names if name != "geometry"])
+    geometry = pa.LargeListArray.from_arrays(pa.array(np.concatenate(offsets)), pa.array(values[:end]))
+    return pa.Table.from_batches(rows, schema), geometry
 
 
 def _check(table: AnnotationTable) -> None:
