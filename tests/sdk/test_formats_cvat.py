@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from retinue_sdk import geometry
 from retinue_sdk.formats import cvat
+from retinue_sdk.formats.rows import to_json
 from tests.sdk.checks import attributes, codes, few, read_safely
 from tests.sdk.conversions import same
 from tests.sdk.samples import sample
@@ -191,13 +193,29 @@ def test_whatever_cvat_says(tmp_path, content, number):
 @pytest.mark.parametrize("plain", [True, False])
 def test_cvat_there_and_back(tmp_path, kind, plain):
     table = sample(kind, tmp_path / "in", plain=plain)
-    losses = {"loss_image_attributes", "loss_class_attributes", "loss_group", "loss_class_ids"}
+    losses = {"loss_class_attributes", "loss_group", "loss_class_ids"}
     assert codes(cvat.write(table, tmp_path / "out")).keys() == (set() if plain else losses)
     again, findings = cvat.read(tmp_path / "out")
     assert findings == []
     assert same(table, again) == []
     assert (again.classes, attributes(again)) == (table.classes, attributes(table))
+    assert again.images["attributes"].tolist() == table.images["attributes"].tolist()
     assert [a.get("keypoints") for a in again.class_attributes] == [a.get("keypoints") for a in table.class_attributes]
+
+
+@pytest.mark.parametrize(
+    ("said", "split", "lost"),
+    [
+        ({"camera": "x < 3", "subset": "night"}, "", 0), ({"subset": "night"}, "val", 1), ({"subset": "val"}, "", 1),
+        ({"camera": 3}, "", 1), ({"id": "7"}, "", 1), ({"two words": "7"}, "", 1), ({"xmlns": "a"}, "", 1),
+    ],
+)  # fmt: skip
+def test_attributes_of_images(tmp_path, said, split, lost):
+    table = one(tmp_path / "in", "box", ())
+    table = replace(table, images=table.images.assign(attributes=to_json(said), split=split))
+    assert codes(cvat.write(table, tmp_path / "out")) == ({"loss_image_attributes": 1} if lost else {})
+    again = cvat.read(tmp_path / "out")[0].images
+    assert (again["attributes"][0], again["split"][0]) == ("" if lost else to_json(said), split)
 
 
 @pytest.mark.parametrize("degrees", [0, 0.01, 30, 45, 90, 180, 300])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from retinue_sdk import formats
 from retinue_sdk.formats import huggingface
-from retinue_sdk.formats.hf_write import write_parquet
+from retinue_sdk.formats.hf_write import STRING, write_parquet
+from retinue_sdk.table import make_table
 from tests.sdk.checks import codes
 from tests.sdk.conversions import same
 from tests.sdk.label_files import labelled, said
@@ -61,3 +63,35 @@ def test_large_splits_are_written_in_shards_and_odd_split_names_are_told(tmp_pat
     assert len(list((tmp_path / "out/data").glob("fold_1_x-0000?-of-00005.parquet"))) == 5
     again, _ = huggingface.read(tmp_path / "out")
     assert again.splits == {"fold_1_x": 5}
+
+
+def test_masks_are_a_column_of_images_with_their_names_beside(tmp_path):
+    made = sample("mask", tmp_path / "made")
+    losses = codes(huggingface.write(made, tmp_path / "out"))
+    assert losses == {"loss_attributes": 1, "loss_class_attributes": 3, "loss_overlap": losses["loss_overlap"]}
+    assert json.loads((tmp_path / "out/id2label.json").read_text()) == {"1": "cat", "2": "hot dog", "9": "bird"}
+    schema = pq.read_schema(next((tmp_path / "out/data").iterdir()))
+    assert json.loads(schema.metadata[b"huggingface"])["info"]["features"] == {
+        "image": {"_type": "Image"}, "label": {"_type": "Image"}, "group": STRING, "attributes": STRING,
+    }  # fmt: skip
+    again, findings = huggingface.read(tmp_path / "out")
+    assert findings == []
+    assert (again.classes, again.class_ids) == (made.classes, made.class_ids)
+
+
+def test_masks_beside_boxes_are_boxes_and_beside_classes_annotations(tmp_path):
+    mask, box, label = (sample(kind, tmp_path / kind, plain=True) for kind in ("mask", "box", "class"))
+    assert codes(huggingface.write(joined(mask, box), tmp_path / "boxes")) == {"loss_shape": 6}
+    assert not (tmp_path / "boxes/id2label.json").exists()
+    both = joined(mask, label)
+    assert codes(huggingface.write(both, tmp_path / "out")).keys() <= {"loss_background", "loss_overlap"}
+    again, _ = huggingface.read(tmp_path / "out")
+    assert sorted(again.annotations["kind"]) == sorted(both.annotations["kind"])
+    assert pq.read_schema(next((tmp_path / "out/data").iterdir())).names == ["image", "label", "annotation"]
+
+
+def joined(one, other):
+    """The images of one table with the annotations of both."""
+    rows = pd.concat([one.annotations, other.annotations])
+    shapes = pa.concat_arrays([one.geometry, other.geometry])
+    return make_table(one.images, rows, one.classes, one.class_ids, shapes)

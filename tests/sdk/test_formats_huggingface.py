@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from retinue_sdk import formats
 from retinue_sdk.formats import huggingface
 from tests.sdk.checks import codes, errors
 from tests.sdk.drawn import draw
 from tests.sdk.label_files import said
+from tests.sdk.mask_folders import indexes
 from tests.sdk.parquets import NAMES, images, parquet, table
 
 
@@ -246,3 +250,71 @@ def test_a_label_without_a_name_blocks(tmp_path, pictures):
     assert errors(findings) == [
         ("class_out_of_range", [f"data/train-00000-of-00001.parquet:{row}" for row in ("2: 2", "3: -2")])
     ]
+
+
+# --- masks ----------------------------------------------------------------------------------------------------------------
+
+PICTURE = {"_type": "Image"}
+
+
+def drawn(number, size=(64, 48)):
+    return png(indexes((number, 0, 0, 4, 4), size=size))
+
+
+def png(array):
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, format="PNG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("column", ["label", "annotation", "mask", "segmentation_mask"])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_second_image_is_a_mask_of_class_numbers(tmp_path, pictures, column, named):
+    content = table({column: images([drawn(2), drawn(3), None]), "image": images(pictures)}, **{column: PICTURE})
+    root = parquet(tmp_path / "in", content)
+    if named:
+        (root / "id2label.json").write_text('{"0": "other", "2": "road", "3": "sky", "7": "car"}')
+    found, findings = huggingface.read(root)
+    expected = {0: "other", 2: "road", 3: "sky", 7: "car"} if named else {2: "class_2", 3: "class_3"}
+    assert dict(zip(found.class_ids, found.classes, strict=True)) == expected
+    assert codes(findings) == ({} if named else {"class_names_made": 1})
+    rows = found.annotations[["image", "class_id", "line"]].to_numpy().tolist()
+    assert rows == ([[0, 0, 1], [0, 1, 1], [1, 0, 2], [1, 2, 2]] if named else [[0, 0, 1], [1, 1, 2]])
+    assert set(found.annotations["kind"]) == {"mask"}
+
+
+def test_masks_beside_labels_share_their_classes(tmp_path, pictures):
+    columns = {"image": images(pictures), "label": [1, 0, 1], "annotation": images([drawn(1), None, None])}
+    root = parquet(tmp_path / "in", table(columns, label=NAMES, annotation=PICTURE))
+    (root / "id2label.json").write_text('{"1": "dog", "5": "sky"}')
+    found, findings = huggingface.read(root)
+    assert dict(zip(found.class_ids, found.classes, strict=True)) == {1: "dog", 5: "sky", 6: "cat"}
+    assert found.annotations["kind"].tolist() == ["mask", "class", "class", "class"]
+    assert findings == []
+
+
+@pytest.mark.parametrize(
+    ("mask", "code"),
+    [
+        (b"no image", "mask_unreadable"),
+        (drawn(1, (8, 8)), "mask_size_mismatch"),
+        (png(np.zeros((48, 64, 3), np.uint8)), "mask_not_index"),
+        (drawn(9), "class_out_of_range"),
+    ],
+)
+def test_bad_masks_are_told_with_their_row(tmp_path, pictures, mask, code):
+    columns = {"image": images(pictures[:1]), "mask": images([mask])}
+    root = parquet(tmp_path / "in", table(columns, mask=PICTURE))
+    (root / "id2label.json").write_text('["other", "road"]')
+    (error,) = errors(huggingface.read(root)[1])
+    assert error[0] == code
+    assert error[1][0].startswith(
+        "data/train-00000-of-00001.parquet:1" if code != "class_out_of_range" else "data/train-"
+    )
+
+
+def test_a_mask_that_is_only_a_path_is_told(tmp_path, pictures):
+    columns = {"image": images(pictures[:1]), "mask": images([None], ["a.png"])}
+    assert (
+        errors(huggingface.read(parquet(tmp_path / "in", table(columns, mask=PICTURE)))[1])[0][0] == "mask_unreadable"
+    )

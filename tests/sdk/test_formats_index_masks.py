@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from retinue_sdk import raster
+from retinue_sdk import formats, raster
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats import index_masks
 from retinue_sdk.formats.index_classes import read_classes
@@ -210,3 +210,24 @@ def test_no_masks_at_all(tmp_path):
     (tmp_path / "images").mkdir()
     _, findings = index_masks.read(tmp_path)
     assert "dataset_empty" in codes(findings)
+
+
+def test_masks_beside_their_images_and_names_in_a_csv(tmp_path):
+    """As Roboflow writes them."""
+    names = "Pixel Value, Class\n0, background\n7, small, dog\n"
+    for split, number in (("train", 7), ("valid", 9)):
+        draw(tmp_path / split / "a.jpg", shade=number)
+        draw(tmp_path / split / "b.jpg", shade=number + 1)
+        save(tmp_path / split / "a_mask.png", indexes((number, 0, 0, 4, 4)))
+        (tmp_path / split / "_classes.csv").write_text(names if split == "train" else f"{names}x, cat\n7, cat\n")
+    assert formats.detect(tmp_path)[0] == "index_masks"
+    table, findings = index_masks.read(tmp_path)
+    assert codes(findings) == {"classes_invalid": 2, "class_out_of_range": 1, "image_without_label": 2}
+    assert dict(zip(table.class_ids, table.classes, strict=True)) == {0: "background", 7: "small, dog"}
+    assert [(image, name) for image, name, _ in said(table)] == [
+        (0, "background"),
+        (0, "small, dog"),
+        (2, "background"),
+    ]
+    (tmp_path / "valid/_classes.csv").write_text(names.replace("dog", "cat"))
+    assert codes(index_masks.read(tmp_path)[1])["class_lists_differ"] == 1

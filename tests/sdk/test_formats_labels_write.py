@@ -23,6 +23,7 @@ from tests.sdk.samples import sample
         ("train.tsv", "id\ttarget\na\t1\n", 0.9),
         ("labels.csv", "image,label\ngone.png,cat\n", 0.4),
         ("labels.csv", "image,cat,dog\na.png,1,0\n", 0.5),
+        ("_annotations.csv", "filename,width,height,class,xmin,ymin,xmax,ymax\na.png,64,48,cat,1,2,3,4\n", 0.9),
         ("labels.jsonl", '{"image": "a.png", "label": "cat"}\n', 0.9),
     ],
 )
@@ -36,7 +37,6 @@ def test_a_file_of_labels_is_detected(tmp_path, name, text, lowest):
     ("name", "text"),
     [
         ("results.csv", "epoch,train/loss\n1,0.5\n"),
-        ("boxes.csv", "image,label,xmin,ymin,xmax,ymax\na.png,cat,1,2,3,4\n"),
         (
             "validation-annotations-bbox.csv",
             "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax\na,x,/m/1,1,0,1,0,1\n",
@@ -133,3 +133,27 @@ def test_csv_is_what_others_read(tmp_path):
         rows = list(csv.DictReader(stream))
     assert rows[0] == {"image": "images/train/image 0.png", "split": "train", "label": "cat"}
     assert all(Path(tmp_path / "out" / row["image"]).is_file() for row in rows)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_boxes_there_and_back(tmp_path, plain):
+    table = sample("box", tmp_path / "made", plain=plain)
+    lost = {"loss_attributes", "loss_image_attributes", "loss_class_attributes", "loss_class_ids"}
+    assert codes(csv_labels.write(table, tmp_path / "out")).keys() == (set() if plain else lost)
+    again, findings = csv_labels.read(tmp_path / "out")
+    assert findings == []
+    assert same(table, again) == []
+    assert again.images["group"].tolist() == table.images["group"].tolist()
+
+
+def test_rows_of_boxes(tmp_path):
+    rows = "a.png,cat,1,2,30.5,40\na.png,dog,1,1,1,5\na.png,,1,2,3,4\nb.png,cat,1,2,3,\nb.png,cat,5,2,3,4\nb.png,cat,x,2,3,4\n"
+    root = folder(tmp_path, "_annotations.csv", f"filename,class,xmin,ymin,xmax,ymax\n{rows}c.png,bird,,,,\n")
+    table, findings = csv_labels.read(root)
+    expected = {"box_incomplete": 2, "label_not_a_number": 1, "box_negative_size": 1}
+    assert {f.code: f.count for f in findings if f.severity == "error"} == expected
+    assert codes(findings)["box_zero_area"] == 1
+    assert codes(findings)["image_without_label"] == 2  # b.png, and d.png, which is in no row
+    assert table.boxes[:2].tolist() == [[1, 2, 30.5, 40], [1, 1, 1, 5]]
+    assert table.annotations["kind"].tolist() == ["box", "box", "class"]
+    assert "row_repeated" not in codes(findings)

@@ -215,7 +215,11 @@ def test_each_task_is_told_from_the_others(tmp_path, task):
     best, confidence = formats.detect(root)
     assert best == task.NAME
     assert confidence[best] == 0.95
-    assert all(value <= 0.25 for name, value in confidence.items() if name != best)
+    others = {name: value for name, value in confidence.items() if name != best and value > 0.25}
+    assert others == ({"yolo_segment": 0.5} if task is yolo_obb else {})  # boxes may be meant as polygons
+
+
+KITE = "0 0.5 0.1 0.7 0.4 0.5 0.9 0.3 0.4"
 
 
 @pytest.mark.parametrize(
@@ -230,11 +234,35 @@ def test_each_task_is_told_from_the_others(tmp_path, task):
         ("0 0.5 0.5 0.1 0.1 0.9\n" * 3, NAMES, "yolo_detect"),  # with a score; reading says what is wrong
         ("cat 0.5 0.5 0.1 0.1\n" * 3, NAMES, "yolo_detect"),
         (GOOD[yolo_obb], "names: [cat\n", "yolo_obb"),
+        (KITE, NAMES, "yolo_segment"),
+        (f"{GOOD[yolo_obb]}\n" * 2 + KITE, NAMES, "yolo_segment"),
+        (f"{GOOD[yolo_obb]}\n" * 4 + KITE, NAMES, "yolo_obb"),  # one that was cut at the border
+        (KITE, f"{NAMES}task: obb\n", "yolo_obb"),
+        (GOOD[yolo_obb], f"{NAMES}task: segment\n", "yolo_segment"),
+        (GOOD[yolo_segment], f"{NAMES}task: obb\n", "yolo_segment"),
+        ("0 0.2 0.1 0.7 0.2 0.6 0.7 0.1 1e9\n", NAMES, "yolo_segment"),
     ],
 )
 def test_the_task_by_the_columns_of_most_rows(tmp_path, text, config, best):
     root = yolo(tmp_path, {"images/train/a.png": text, "images/val/b.png": ""}, config)
     assert formats.detect(root)[0] == best
+
+
+def test_polygons_of_four_corners_say_what_else_they_may_be(tmp_path):
+    root = yolo(tmp_path, {"images/train/a.png": KITE}, NAMES)
+    best, confidence = formats.detect(root)
+    assert (best, confidence["yolo_obb"]) == ("yolo_segment", 0.5)
+    reason = formats.why(best, confidence)
+    assert "four corners each only if they are no rectangles" in reason
+    assert "It may also be YOLO oriented boxes (50%)." in reason
+
+
+@pytest.mark.parametrize("kind", ["polygon", "box", "obb"])
+def test_what_we_wrote_is_read_as_what_it_was(tmp_path, kind):
+    """Boxes as polygons are rectangles, and oriented boxes as polygons, too: the data.yaml tells them apart."""
+    for task in (yolo_segment, yolo_obb):
+        task.write(sample(kind, tmp_path / "in", plain=True), tmp_path / task.NAME)
+        assert formats.detect(tmp_path / task.NAME)[0] == task.NAME
 
 
 def test_a_long_line_that_is_cut_off_does_not_count(tmp_path):

@@ -1,6 +1,7 @@
-"""CSV of labels: one row per image and its class, classes or numbers; `label_columns` says what the columns mean.
+"""CSV of labels: one row per image and its class, classes or numbers, or per box; `label_columns` says what columns mean.
 
-Written are labels.csv with the columns image, split, group, label and one `value:NAME` per number, and images/<split>/.
+Written are labels.csv with the columns image, split, group, label, the corners of boxes and one `value:NAME` per number, and
+images/<split>/.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from retinue_sdk.api import Finding
 from retinue_sdk.formats import files, label_files, label_rows
-from retinue_sdk.formats.label_columns import IMAGE, VALUE_PREFIX, classes_of, role, understand
+from retinue_sdk.formats.items import digits
+from retinue_sdk.formats.label_columns import CORNERS, IMAGE, VALUE_PREFIX, classes_of, role, understand
 from retinue_sdk.formats.label_files import Row
 from retinue_sdk.formats.label_rows import MAX_BYTES, MAX_ROWS, Record
 from retinue_sdk.formats.report import Report
@@ -22,7 +25,7 @@ from retinue_sdk.table import AnnotationTable
 
 NAME = "csv"
 TITLE = "CSV of labels"
-HOLDS = label_files.HOLDS
+HOLDS = replace(label_files.HOLDS, kinds=("class", "value", "box"))
 SUFFIXES = (".csv", ".tsv")
 DELIMITERS = ",;\t"
 
@@ -37,21 +40,33 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
 
 def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -> list[Finding]:
     """Write labels.csv, classes.txt and images/<split>/."""
-    rows, report = label_files.write(table, path, NAME, place)
+    images, report = label_files.write(table, path, NAME, place, HOLDS)
+    rows = [row for image in images for row in _apart(image)]
     measures = list(dict.fromkeys(name for row in rows for name in row.values))
     columns = ["image"]
     columns += ["split"] if any(row.split for row in rows) else []
     columns += ["group"] if any(row.group for row in rows) else []
     columns += ["label"] if not measures or any(row.classes for row in rows) else []
+    columns += CORNERS[0] if any(row.boxes for row in rows) else []
     labels = _label_cells(rows) if "label" in columns else [""] * len(rows)
     with (path / "labels.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*columns, *(VALUE_PREFIX + name for name in measures)])
         for row, label in zip(rows, labels, strict=True):
             cells = {"image": row.image, "split": row.split, "group": row.group, "label": label}
+            for _, box in row.boxes:
+                cells |= dict(zip(CORNERS[0], map(digits, box), strict=True))
             values = [repr(row.values[name]) if name in row.values else "" for name in measures]
-            writer.writerow([*(cells[name] for name in columns), *values])
+            writer.writerow([*(cells.get(name, "") for name in columns), *values])
     return report.findings()
+
+
+def _apart(image: Row) -> Iterator[Row]:
+    """The rows of an image: what is said of it as a whole, if anything is or nothing else is, and one for each box."""
+    if image.classes or image.values or not image.boxes:
+        yield replace(image, boxes=[])
+    for name, box in image.boxes:
+        yield replace(image, classes=[name], values={}, boxes=[(name, box)])
 
 
 def sniff(path: Path) -> float:

@@ -15,7 +15,7 @@ from retinue_sdk.api import Finding
 from retinue_sdk.formats import cvat_xml, files, xml_files
 from retinue_sdk.formats.cvat_labels import Labels, write_labels
 from retinue_sdk.formats.cvat_shapes import Shapes
-from retinue_sdk.formats.cvat_tags import Tags, input_types
+from retinue_sdk.formats.cvat_tags import IN_IMAGE, Tags, input_types
 from retinue_sdk.formats.fit import Holds, fit
 from retinue_sdk.formats.image_names import ImageNames, leads_outside
 from retinue_sdk.formats.items import by_image
@@ -30,13 +30,13 @@ TITLE = "CVAT for images 1.1"
 HOLDS = Holds(
     ("polygon", "box", "mask", "keypoints", "obb", "class"),
     attributes=True,
+    image_attributes=True,
     class_attributes=("color", "type", "keypoints", "skeleton"),
     rings=False,
     unclassed=False,
 )
 MAX_BYTES = 1_000_000_000  # it is never in memory as a whole
 SNIFFED = 20
-OTHER_THAN_IMAGE = {"id", "name", "subset", "width", "height"}
 
 
 def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
@@ -74,10 +74,9 @@ def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -
         out.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n')
         out.write(f"<meta><task><size>{len(table)}</size><mode>annotation</mode>\n{labels}</task></meta>\n")
         sizes = table.images[["width", "height"]].to_numpy().tolist()
-        for row, (name, split, size, items) in enumerate(
-            zip(table.file_names, table.images["split"], sizes, by_image(table), strict=True)
-        ):
-            out.write(tags.image(row, name, split, (size[0], size[1]), items))
+        columns = (table.file_names, table.images["split"], sizes, table.images["attributes"], by_image(table))
+        for row, (name, split, size, said, items) in enumerate(zip(*columns, strict=True)):
+            out.write(tags.image(row, name, split, (size[0], size[1]), said, items))
         out.write("</annotations>\n")
     return report.findings()
 
@@ -152,7 +151,7 @@ class _Dataset:
             values = dict(self._described.get(key, {}))
             subset = values.get("subset", "default")
             split = files.SPLITS.get(subset.lower(), "")
-            more = {k: v for k, v in values.items() if k not in OTHER_THAN_IMAGE}
+            more = {k: v for k, v in values.items() if k not in (*IN_IMAGE, "subset")}
             splits.append(split)
             attributes.append(to_json(more if split or subset.lower() == "default" else {**more, "subset": subset}))
         classes = list(self.labels.attributes) or sorted(set(self._rows.name))

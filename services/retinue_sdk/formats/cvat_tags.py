@@ -11,11 +11,14 @@ import numpy as np
 
 from retinue_sdk import geometry, raster
 from retinue_sdk.formats.cvat_labels import Inputs
+from retinue_sdk.formats.files import SPLITS
 from retinue_sdk.formats.items import Item, digits
 from retinue_sdk.formats.report import Report
+from retinue_sdk.formats.text_files import attributes_of
 from retinue_sdk.formats.xml_files import escape, quote
 from retinue_sdk.geometry import Floats
 
+IN_IMAGE = ("id", "name", "width", "height")
 IN_TAG = {"occluded": (bool, int), "z_order": (int,), "group_id": (int,), "source": (str,)}  # written in the tag itself
 TOLERANCE = 1e-6  # of its longer side, by which an oriented box may be no rectangle
 
@@ -27,10 +30,17 @@ class Tags:
     names: Mapping[str, Sequence[str]]
     report: Report
 
-    def image(self, number: int, name: str, split: str, size: tuple[int, int], items: Sequence[Item]) -> str:
-        """One <image> of this size (width, height)."""
-        subset = f" subset={quote(split)}" if split else ""
-        head = f'<image id="{number}" name={quote(name)}{subset} width="{size[0]}" height="{size[1]}">\n'
+    def image(
+        self, number: int, name: str, split: str, size: tuple[int, int], attributes: str, items: Sequence[Item]
+    ) -> str:
+        """One <image> of this size (width, height); of its attributes text becomes attributes of the tag."""
+        said = attributes_of(attributes)
+        own = {key: value for key, value in said.items() if _is_in_image(key, value, split)}
+        if len(own) < len(said):
+            self.report.add("loss_image_attributes", "cvat", attributes)
+        values = {**({"subset": split} if split else {}), **own}
+        more = "".join(f" {key}={quote(value)}" for key, value in values.items())
+        head = f'<image id="{number}" name={quote(name)}{more} width="{size[0]}" height="{size[1]}">\n'
         return f"{head}{''.join(self._item(item, size) for item in items)}</image>\n"
 
     def _item(self, item: Item, size: tuple[int, int]) -> str:
@@ -112,6 +122,15 @@ def _mask(runs: Floats, width: int, height: int) -> dict[str, str]:
     rows = raster.encode(part.T)  # by column of the transposed part is by row of the part
     text = ", ".join(map(str, rows.tolist()))
     return {"rle": text, "left": str(left), "top": str(top), "width": str(part.shape[1]), "height": str(part.shape[0])}
+
+
+def _is_in_image(key: str, value: Any, split: str) -> bool:
+    """Whether an attribute of an image can be one of its tag, and is read as such again; a subset is one that is no split."""
+    if not isinstance(value, str) or not value.isprintable():
+        return False
+    if key == "subset":
+        return not split and bool(value) and value.lower() not in {*SPLITS, "default"}
+    return key.isascii() and key.isidentifier() and key not in IN_IMAGE and not key.lower().startswith("xml")
 
 
 def _is_in_tag(key: str, value: Any) -> bool:

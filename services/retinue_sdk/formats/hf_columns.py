@@ -18,6 +18,11 @@ from retinue_sdk.formats.json_files import items, mapping
 from retinue_sdk.formats.label_columns import GROUP, LABEL, VALUE, VALUE_PREFIX, role
 
 IMAGE = ("image", "img", "picture", "photo", "jpg", "png")
+# a second column of images by such a name holds the numbers of the first one's classes
+MASK = (
+    "label", "annotation", "mask", "segmentation_mask", "semantic_mask", "semantic_segmentation", "segmentation", "labels",
+    "annotations", "masks", "seg", "ground_truth", "gt",
+)  # fmt: skip
 SIZE = ("width", "height")
 METADATA = b"huggingface"
 OURS = b"retinue"  # metadata that says that the boxes are x, y, width, height
@@ -29,6 +34,7 @@ class Columns:
     """Which column is what."""
 
     image: str
+    mask: str = ""
     label: str = ""
     names: list[str] = field(default_factory=list)  # of the label's numbers
     values: dict[str, str] = field(default_factory=dict)  # column to what it measures
@@ -42,7 +48,7 @@ class Columns:
 
     def used(self) -> list[str]:
         """All columns that are read but the image."""
-        named = (self.label, *self.values, self.objects, self.group, self.attributes, *self.scalars)
+        named = (self.mask, self.label, *self.values, self.objects, self.group, self.attributes, *self.scalars)
         return [name for name in named if name]
 
 
@@ -57,8 +63,18 @@ def features_of(schema: Any, info: Any = None) -> dict[str, Any]:
 
 def image_column(schema: Any, features: Mapping[str, Any]) -> str:
     """The column that holds the images; empty when there is none."""
-    found = [f.name for f in schema if _is_image(f, mapping(features.get(f.name)))]
-    return role(found, IMAGE) or next(iter(found), "")
+    found = _image_columns(schema, features)
+    return role(found, IMAGE) or next((name for name in found if not role([name], MASK)), next(iter(found), ""))
+
+
+def mask_column(schema: Any, features: Mapping[str, Any]) -> str:
+    """The column that holds masks of the images' classes; empty when there is none."""
+    image = image_column(schema, features)
+    return role((name for name in _image_columns(schema, features) if name != image), MASK)
+
+
+def _image_columns(schema: Any, features: Mapping[str, Any]) -> list[str]:
+    return [f.name for f in schema if _is_image(f, mapping(features.get(f.name)))]
 
 
 def understand(schema: Any, features: Mapping[str, Any]) -> Columns | None:
@@ -66,7 +82,8 @@ def understand(schema: Any, features: Mapping[str, Any]) -> Columns | None:
     image = image_column(schema, features)
     if not image:
         return None
-    fields = {f.name: f.type for f in schema if f.name != image and f.name.lower() not in SIZE}
+    mask = mask_column(schema, features)
+    fields = {f.name: f.type for f in schema if f.name not in (image, mask) and f.name.lower() not in SIZE}
     objects = next((name for name, kind in fields.items() if role(_inner_fields(kind), BOX)), "")
     values = {
         name: name.removeprefix(VALUE_PREFIX)
@@ -85,7 +102,7 @@ def understand(schema: Any, features: Mapping[str, Any]) -> Columns | None:
     inner = _inner_fields(fields[objects]) if objects else []
     categories = mapping(_unwrapped(features.get(objects))).get(role(inner, CATEGORY)) if objects else None
     return Columns(
-        image, label, class_names(features.get(label)), values, objects, inner, class_names(categories),
+        image, mask, label, class_names(features.get(label)), values, objects, inner, class_names(categories),
         group, attributes, scalars, [name for name in rest if name not in scalars],
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,8 @@ from typing import Any
 
 from retinue_sdk.formats.hf_files import UNREADABLE, Source
 from retinue_sdk.formats.hf_objects import Objects
-from retinue_sdk.formats.json_files import finite
+from retinue_sdk.formats.json_files import finite, mapping
+from retinue_sdk.formats.mask_files import Masks
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.rows import Rows, to_json
 
@@ -24,11 +26,9 @@ class Told:
     attributes: dict[int, str] = field(default_factory=dict)
 
 
-def add(
-    source: Source, images: Mapping[int, int], sizes: Sequence[Size], rows: Rows, told: Told, report: Report
-) -> None:
+def add(source: Source, images: Mapping[int, int], sizes: Sequence[Size], masks: Masks, told: Told) -> None:
     """Add a source's rows. `images` has the number of the image of each row that has one, `sizes` is by that number."""
-    columns = source.columns
+    columns, rows, report = source.columns, masks.rows, masks.rows.report
     for name in columns.ignored:
         report.add("column_ignored", source.name, name)
     objects = Objects(rows, columns.object_fields, columns.object_names, report, stated=source.stated)
@@ -38,6 +38,8 @@ def add(
         for row, cells in enumerate(_rows(source)):
             if (image := images.get(row)) is None:
                 continue
+            if columns.mask:
+                _add_mask(cells[columns.mask], image, sizes[image], source.name, row + 1, masks)
             nameless |= _add_label(cells, image, source, row + 1, rows, report)
             _add_values(cells, image, source, row + 1, rows, report)
             if columns.objects:
@@ -83,6 +85,14 @@ def _add_label(cells: Mapping[str, Any], image: int, source: Source, line: int, 
     for name in dict.fromkeys(found or ()):
         rows.add_class(image, name, source.name, line)
     return bool(found) and not columns.names and not isinstance(value, str) and not _are_texts(value)
+
+
+def _add_mask(value: Any, image: int, size: Size, source: str, line: int, masks: Masks) -> None:
+    data = mapping(value).get("bytes") if not isinstance(value, bytes) else value
+    if isinstance(data, bytes) and data:
+        masks.add_from(image, io.BytesIO(data), source, size, line)
+    elif mapping(value).get("path"):
+        masks.rows.report.add("mask_unreadable", f"{source}:{line}", "not inside of the file")
 
 
 def _add_values(cells: Mapping[str, Any], image: int, source: Source, line: int, rows: Rows, report: Report) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from retinue_sdk.errors import DataError, NotFoundError, UnavailableError
-from retinue_sdk.formats.hf_columns import features_of, image_column
+from retinue_sdk.formats.hf_columns import features_of, image_column, mask_column
 from retinue_sdk.formats.hf_write import GROUP_ROWS
 
 # what a dataset is made of; no script, no archive
@@ -90,11 +90,12 @@ def from_hub(repo_id: str, folder: Path, revision: str | None = None, endpoint: 
 def _write(dataset: Any, path: Path) -> None:
     """One split, with the schema that holds its features. The bytes of images that are only paths are read in."""
     batches = _tables(dataset)
-    features = getattr(dataset, "features", None)
+    stated = getattr(dataset, "features", None)
     first = next(batches, None)
-    schema = features.arrow_schema if features is not None else first.schema if first is not None else pa.schema([])
-    column = image_column(schema, features_of(schema))
-    if not column:
+    schema = stated.arrow_schema if stated is not None else first.schema if first is not None else pa.schema([])
+    features = features_of(schema)
+    columns = [name for name in (image_column(schema, features), mask_column(schema, features)) if name]
+    if not columns:
         raise DataError(
             "The dataset has no column of images.",
             code="column_missing",
@@ -103,7 +104,7 @@ def _write(dataset: Any, path: Path) -> None:
         )
     with pq.ParquetWriter(path, schema) as writer:
         while first is not None:
-            writer.write_table(_embedded(first, column).cast(schema), row_group_size=GROUP_ROWS)
+            writer.write_table(_embedded(first, columns).cast(schema), row_group_size=GROUP_ROWS)
             first = next(batches, None)
 
 
@@ -112,15 +113,15 @@ def _tables(dataset: Any) -> Iterator[Any]:
     yield from dataset.with_format("arrow").iter(batch_size=GROUP_ROWS)
 
 
-def _embedded(table: Any, column: str) -> Any:
-    """The table with the bytes of all images."""
-    images = table[column].to_pylist()
-    if not any(isinstance(image, dict) and not image["bytes"] and image["path"] for image in images):
-        return table
-    place = table.schema.get_field_index(column)
-    return table.set_column(
-        place, table.schema.field(place), pa.array(map(_with_bytes, images), table.schema.field(place).type)
-    )
+def _embedded(table: Any, columns: list[str]) -> Any:
+    """The table with the bytes of all images in these columns."""
+    for column in columns:
+        images = table[column].to_pylist()
+        if any(isinstance(image, dict) and not image["bytes"] and image["path"] for image in images):
+            place = table.schema.get_field_index(column)
+            field = table.schema.field(place)
+            table = table.set_column(place, field, pa.array(map(_with_bytes, images), field.type))
+    return table
 
 
 def _with_bytes(image: dict[str, Any] | None) -> dict[str, Any] | None:

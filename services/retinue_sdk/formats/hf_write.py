@@ -1,10 +1,15 @@
-"""Writes a Hugging Face dataset: parquet shards of each split, with the features in the schema's metadata."""
+"""Writes a Hugging Face dataset: parquet shards of each split, with the features in the schema's metadata.
+
+Masks are written where they are the only shapes: one image of class numbers for each image, and id2label.json.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +17,25 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 
 from retinue_sdk.formats.fit import Holds, fit
 from retinue_sdk.formats.hf_columns import METADATA, OURS
+from retinue_sdk.formats.index_draw import Drawing
 from retinue_sdk.formats.label_columns import VALUE_PREFIX
+from retinue_sdk.formats.mask_files import Indexes
 from retinue_sdk.formats.report import Report
 from retinue_sdk.table import AnnotationTable, Ints
 
 HOLDS = Holds(
-    kinds=("box", "class", "value"), attributes=True, image_attributes=True, groups=True, unsplit=False, unclassed=False
+    kinds=("box", "class", "value", "mask"),
+    attributes=True,
+    image_attributes=True,
+    groups=True,
+    unsplit=False,
+    unclassed=False,
 )
+ID2LABEL = "id2label.json"
 SHARD = 500 << 20  # bytes of images in one file
 GROUP_ROWS = 100  # at most in a row group, which is held in memory whole by who writes or reads it
 GROUP_BYTES = 64 << 20
@@ -41,9 +55,12 @@ TEXTS: dict[str, tuple[Any, Any]] = {"attributes": (pa.string(), STRING)}
 
 def write_parquet(table: AnnotationTable, path: Path, name: str, shard_bytes: int = SHARD) -> Report:
     """Write the shards of every split into data/; the losses."""
-    table, report = fit(table, HOLDS, name)
+    table, report = fit(table, _holds(table), name)
     rows = _Rows(table, name, report)
     (path / "data").mkdir(parents=True, exist_ok=True)
+    if rows.drawing:
+        names = dict(zip(rows.drawing.numbers, table.classes, strict=True))
+        (path / ID2LABEL).write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
     for split, members in _by_split(table, name, report):
         shards = _shards(table, members, shard_bytes)
         for number, shard in enumerate(shards):
@@ -53,6 +70,12 @@ def write_parquet(table: AnnotationTable, path: Path, name: str, shard_bytes: in
                     cells = [rows.cells(int(row)) for row in group]
                     writer.write_batch(pa.RecordBatch.from_pylist(cells, schema=rows.schema))
     return report
+
+
+def _holds(table: AnnotationTable) -> Holds:
+    """Masks and the ids of classes, or boxes: a mask for each image is of little use where some objects are in none."""
+    shapes = set(table.annotations["kind"]) - {"class", "value"}
+    return replace(HOLDS, class_ids=True) if shapes == {"mask"} else replace(HOLDS, kinds=HOLDS.kinds[:-1])
 
 
 def _unused_measures(table: AnnotationTable, kinds: npt.NDArray[Any]) -> list[str]:
@@ -74,6 +97,8 @@ class _Rows:
         self._attributes = table.annotations["attributes"].to_numpy(dtype=object)
         self._values, self._offsets = table.coordinates()
         self._boxes = table.boxes
+        masks = self._kinds == "mask"
+        self.drawing = Drawing(table.keep(masks), name, report) if masks.any() else None
         if lost := int(((self._attributes != "") & (self._kinds != "box")).sum()):
             report.add("loss_attributes", name, count=lost)
         measures = set(self._labels[self._kinds == "value"]) - set(self._labels[self._kinds != "value"])
@@ -95,6 +120,8 @@ class _Rows:
         kinds = self._kinds[mine]
         labels = [self._number[label] for label in self._labels[mine[kinds == "class"]]]
         cells["label"] = labels if self._several else next(iter(labels), None)
+        if self.drawing:
+            cells[self._mask_name()] = {"bytes": _png(self.drawing.draw(row)), "path": f"{Path(key).stem}.png"}
         for i in mine[kinds == "value"]:
             cells[VALUE_PREFIX + self._table.classes[self._labels[i]]] = float(self._values[self._offsets[i]])
         cells["objects"] = self._objects(mine[kinds == "box"])
@@ -110,11 +137,16 @@ class _Rows:
             "attributes": self._attributes[rows].tolist(),
         }
 
+    def _mask_name(self) -> str:
+        return "annotation" if (self._kinds == "class").any() else "label"
+
     def _schema(self) -> Any:
         label: dict[str, Any] = {"names": [self._table.classes[i] for i in self._names], "_type": "ClassLabel"}
         columns: dict[str, tuple[Any, Any]] = {"image": (IMAGE, {"_type": "Image"})}
         if (self._kinds == "class").any():
             columns["label"] = (pa.list_(pa.int64()), _sequence(label)) if self._several else (pa.int64(), label)
+        if self.drawing:
+            columns[self._mask_name()] = (IMAGE, {"_type": "Image"})
         for i in np.unique(self._labels[self._kinds == "value"]):
             columns[VALUE_PREFIX + self._table.classes[i]] = (pa.float64(), REAL)
         if (self._kinds == "box").any():
@@ -130,6 +162,12 @@ class _Rows:
             [(name, kind) for name, (kind, _) in columns.items()],
             {METADATA: json.dumps(features).encode(), OURS: b'{"boxes":"xywh"}'},
         )
+
+
+def _png(indexes: Indexes) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(indexes).save(stream, format="PNG")
+    return stream.getvalue()
 
 
 def _objects_column(fields: Mapping[str, tuple[Any, Any]]) -> tuple[Any, dict[str, Any]]:

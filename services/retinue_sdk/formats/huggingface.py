@@ -1,5 +1,7 @@
 """Hugging Face datasets: folders of parquet as on the Hub, folders of `save_to_disk`, and image folders with metadata.
 
+A second column of images, called label, annotation, mask or the like, has the numbers of classes; id2label.json names them.
+
 Read without the `datasets` library. Images inside of parquet or Arrow files are written to a folder of this process (see
 `scratch`), never into the dataset. Written are data/<split>-00000-of-00001.parquet with the features that make
 `datasets.load_dataset(folder)` give Images, ClassLabels and objects.
@@ -15,7 +17,9 @@ from retinue_sdk.formats import csv_labels, files, hf_rows, jsonl_labels, label_
 from retinue_sdk.formats.hf_files import Source, data_files, holds_images, sources
 from retinue_sdk.formats.hf_images import Images, extract
 from retinue_sdk.formats.hf_objects import Objects, objects_of
-from retinue_sdk.formats.hf_write import HOLDS, write_parquet
+from retinue_sdk.formats.hf_write import HOLDS, ID2LABEL, write_parquet
+from retinue_sdk.formats.index_classes import from_json
+from retinue_sdk.formats.mask_files import Masks
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.rows import Rows
 from retinue_sdk.table import AnnotationTable
@@ -35,7 +39,8 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
         return _read_folder(root, listing, report), report.findings()
     found = sources(root, listing, report)
     images = extract(root, listing, found, report)
-    return _table(root, found, images, report), report.findings()
+    names = from_json(root, ID2LABEL, report) if ID2LABEL in listing else None
+    return _table(root, found, images, Masks(root, Rows(report), names)), report.findings()
 
 
 def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -> list[Finding]:  # noqa: ARG001
@@ -55,8 +60,9 @@ def sniff(path: Path) -> float:
     return 0.95 if any(FILE_NAME in _beginning(root / name) for name in metadata) else 0.0
 
 
-def _table(root: Path, found: Sequence[Source], images: Images, report: Report) -> AnnotationTable:
+def _table(root: Path, found: Sequence[Source], images: Images, masks: Masks) -> AnnotationTable:
     """The table of the images that can be read, with what their rows say."""
+    report = masks.rows.report
     keys = images.keys(found)
     measured = files.measure_files(zip(keys, map(Path, images.path), strict=True), root.name, report)
     index = {key: number for number, key in enumerate(measured.key)}
@@ -66,22 +72,28 @@ def _table(root: Path, found: Sequence[Source], images: Images, report: Report) 
         if key in index:
             by_source[number][row] = index[key]
     splits = {key: found[number].split for key, number in zip(keys, images.source, strict=True)}
-    rows, told = Rows(report), hf_rows.Told()
+    told = hf_rows.Told()
     for source, numbers in zip(found, by_source, strict=True):
-        hf_rows.add(source, numbers, sizes, rows, told, report)
+        hf_rows.add(source, numbers, sizes, masks, told)
     count = range(len(measured.key))
     columns = {
         "split": [splits[key] for key in measured.key],
         "group": [told.group.get(i, "") for i in count],
         "attributes": [told.attributes.get(i, "") for i in count],
     }
-    return rows.table(measured, columns, root.name, _classes(found, rows))
+    classes, ids = _classes(found, masks)
+    return masks.rows.table(measured, columns, root.name, classes, ids)
 
 
-def _classes(found: Sequence[Source], rows: Rows) -> list[str]:
-    """The names of ClassLabels in their order, then those that only rows have."""
+def _classes(found: Sequence[Source], masks: Masks) -> tuple[list[str], list[int]]:
+    """The names and ids of the numbers in masks, then the names of ClassLabels in their order, then those that only rows have."""
     stated = [name for s in found for name in (*s.columns.names, *s.columns.object_names)]
-    return list(dict.fromkeys([*stated, *sorted(set(rows.name))]))
+    drawn = masks.known if any(s.columns.mask for s in found) else {}
+    if drawn and masks.names is None:
+        masks.rows.report.add("class_names_made", found[0].name)
+    rest = [n for n in dict.fromkeys([*stated, *sorted(set(masks.rows.name))]) if n not in drawn.values()]
+    first = max(drawn, default=-1) + 1
+    return [*drawn.values(), *rest], [*drawn, *range(first, first + len(rest))]
 
 
 def _read_folder(root: Path, listing: list[str], report: Report) -> AnnotationTable:

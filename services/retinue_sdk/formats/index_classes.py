@@ -1,4 +1,4 @@
-"""Which number is which class in index masks: a config.yaml, a classes.json or a classes.txt."""
+"""Which number is which class in index masks: a config.yaml, a classes.json, a classes.txt, or Roboflow's _classes.csv."""
 
 from __future__ import annotations
 
@@ -26,21 +26,41 @@ def read_classes(root: Path, listing: list[str], report: Report) -> tuple[Names,
         known = {"names": content.get("names", content.get("classes")), "nc": content.get("nc")}
         return read_names(known, config.name, report), config.name
     if "classes.json" in listing:
-        return _from_json(load_json(root / "classes.json", "classes.json", report, MAX_BYTES), report), "classes.json"
+        return from_json(root, "classes.json", report), "classes.json"
     if "classes.txt" in listing:
         return dict(
             enumerate(name for _, name in read_lines(root / "classes.txt", "classes.txt", report))
         ), "classes.txt"
+    if lists := [name for name in listing if f"/{name}".endswith("/_classes.csv")]:
+        return _from_csv(root, lists, report), lists[0]
     return None, root.name
 
 
-def _from_json(content: Any, report: Report) -> Names:
+def _from_csv(root: Path, lists: list[str], report: Report) -> Names:
+    """Names of lines like `1, cat` below a header. Each folder of images has a list; they should say the same."""
+    first: dict[int, str] = {}
+    for name in lists:
+        found: dict[int, str] = {}
+        for line, text in read_lines(root / name, name, report)[1:]:
+            number, _, label = text.partition(",")
+            whole = _whole(number.strip())
+            if whole is None or whole in found:
+                report.add("classes_invalid", f"{name}:{line}", text)
+            else:
+                found[whole] = label.strip()
+        first = first or found
+        if found != first:
+            report.add("class_lists_differ", name, lists[0])
+    return first
+
+
+def from_json(root: Path, source: str, report: Report) -> dict[int, str]:
     """Names of a list of names, a list of objects, numbers to names, or names to numbers."""
     found: dict[int, str] = {}
-    for number, name in _entries(content):
+    for number, name in _entries(load_json(root / source, source, report, MAX_BYTES)):
         whole = _whole(number)
         if whole is None or whole in found or not isinstance(name, str):
-            report.add("classes_invalid", "classes.json", f"{number}: {name}")
+            report.add("classes_invalid", source, f"{number}: {name}")
         else:
             found[whole] = name
     return found

@@ -7,6 +7,8 @@ One column names the image. Labels are, in this order of preference:
 * all other columns that hold nothing but 0 and 1: a class each, the column's name;
 * all other columns of numbers: a number to learn each.
 
+Where four columns are the corners of a box, xmin, ymin, xmax and ymax in pixels, a row is an object of that class.
+
 A column called `value:NAME` always holds the number NAME. Cells of text may hold several classes: a JSON list, or parted
 by `|` or `;`, or by `,` where that makes fewer different names than there were.
 """
@@ -31,6 +33,8 @@ LABEL = ("label", "labels", "class", "classes", "class_name", "category", "categ
 VALUE = ("value", "target", "score", "y")
 SPLIT = ("split", "subset", "partition")
 GROUP = ("group", "group_id", "patient", "patient_id")
+CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"))
+SIZE = ("width", "height")  # of the image, beside a box
 VALUE_PREFIX = "value:"
 LISTS = "JSON lists"  # in place of a separator
 
@@ -48,6 +52,7 @@ class Columns:
     separator: str = ""  # between the classes of one cell; empty for one class per cell
     values: dict[str, str] = field(default_factory=dict)  # column to what it measures
     classes: list[str] = field(default_factory=list)  # columns of 0 and 1
+    box: tuple[str, ...] = ()  # columns of x1, y1, x2, y2
     ignored: list[str] = field(default_factory=list)
 
 
@@ -55,6 +60,12 @@ def role(names: Iterable[str], wanted: Sequence[str]) -> str:
     """The first of the columns wanted that is there, whatever its case; empty for none."""
     known = {name.strip().lower(): name for name in reversed(list(names))}
     return next((known[name] for name in wanted if name in known), "")
+
+
+def corners(names: Iterable[str]) -> tuple[str, ...]:
+    """The four columns of a box; none where one is missing."""
+    found = [tuple(role(names, (corner,)) for corner in corners) for corners in CORNERS]
+    return next((columns for columns in found if all(columns)), ())
 
 
 def understand(
@@ -70,7 +81,9 @@ def understand(
     if not image:
         report.add("column_missing", where, f"no {', '.join(IMAGE[:5])}; there are {', '.join(list(kinds)[:10])}")
         return None
-    used = {image, role(kinds, SPLIT), role(kinds, GROUP)}
+    box = corners(kinds)
+    sizes = [name for name in kinds if name.strip().lower() in SIZE] if box else []
+    used = {image, role(kinds, SPLIT), role(kinds, GROUP), *box, *sizes}
     explicit = {name: name.removeprefix(VALUE_PREFIX) for name in kinds if name.startswith(VALUE_PREFIX)}
     rest = [name for name in kinds if name not in used and name not in explicit]
     guess = bool(role(rest, LABEL)) or not explicit
@@ -80,7 +93,7 @@ def understand(
     separator = _separator(rows, label, where, report, typed=typed) if label else ""
     ignored = [name for name in rest if name.strip() and name not in (label, *values, *classes)]
     return Columns(
-        image, role(kinds, SPLIT), role(kinds, GROUP), label, separator, {**values, **explicit}, classes, ignored
+        image, role(kinds, SPLIT), role(kinds, GROUP), label, separator, {**values, **explicit}, classes, box, ignored
     )
 
 

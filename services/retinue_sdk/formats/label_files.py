@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from retinue_sdk.formats import files
 from retinue_sdk.formats.fit import Holds, fit
 from retinue_sdk.formats.items import by_image
-from retinue_sdk.formats.label_columns import GROUP, IMAGE, LABEL, SPLIT, VALUE, VALUE_PREFIX, role
+from retinue_sdk.formats.label_columns import GROUP, IMAGE, LABEL, SPLIT, VALUE, VALUE_PREFIX, corners, role
 from retinue_sdk.formats.label_rows import CLASSES
 from retinue_sdk.formats.report import Report
+from retinue_sdk.formats.rows import Box
 from retinue_sdk.table import AnnotationTable
 
 HOLDS = Holds(kinds=("class", "value"), groups=True, unclassed=False)
@@ -19,7 +20,7 @@ SNIFFED_BYTES = 64_000
 SNIFFED_FILES = 20
 SNIFFED_ROWS = 20
 OTHERS = {"metadata", "sample_submission"}  # of a Hugging Face image folder; what a competition wants back
-# columns of other formats' files: boxes, which a file of labels has no place for
+# columns of other formats' files, unless they are the corners of boxes and nothing else
 BOXES = {"xmin", "ymin", "xmax", "ymax", "x1", "y1", "x2", "y2", "bbox", "boxes", "labelname", "objects", "annotations"}
 
 
@@ -40,7 +41,8 @@ def confidence(listing: Sequence[str], columns: Iterable[str], cells: Iterable[s
     """How likely columns and the images named in the first rows are those of a file of labels."""
     names = list(columns)
     lower = {name.strip().lower() for name in names}
-    if not role(names, IMAGE) or lower & BOXES or not any(map(files.is_image, listing)):
+    strange = lower & BOXES - {name.strip().lower() for name in corners(names)}
+    if not role(names, IMAGE) or strange or not any(map(files.is_image, listing)):
         return 0.0
     known = {short for key in listing if files.is_image(key) for short in _shorts(key)}
     found = any(PurePosixPath(cell.strip().replace("\\", "/")).name in known for cell in cells)
@@ -59,11 +61,14 @@ class Row:
     group: str
     classes: list[str]
     values: dict[str, float]
+    boxes: list[tuple[str, Box]] = field(default_factory=list)  # with the class of each
 
 
-def write(table: AnnotationTable, path: Path, name: str, place: files.Place) -> tuple[list[Row], Report]:
+def write(
+    table: AnnotationTable, path: Path, name: str, place: files.Place, holds: Holds = HOLDS
+) -> tuple[list[Row], Report]:
     """Place the images below images/<split>, write classes.txt; what is to be written of each image, and the losses."""
-    table, report = fit(table, HOLDS, name)
+    table, report = fit(table, holds, name)
     (path / "images").mkdir(parents=True, exist_ok=True)
     for split in set(table.images["split"]):
         (path / "images" / split).mkdir(exist_ok=True)
@@ -79,7 +84,9 @@ def _rows(table: AnnotationTable, name: str, report: Report) -> Iterator[Row]:
     for split, group, file, items in images:
         row = Row(PurePosixPath("images", split, file).as_posix(), split, group, [], {})
         for item in items:
-            if item.name in (row.classes if item.kind == "class" else row.values):
+            if item.kind == "box":
+                row.boxes.append((item.name, item.box))
+            elif item.name in (row.classes if item.kind == "class" else row.values):
                 report.add("loss_repeated", name)
             elif item.kind == "class":
                 row.classes.append(item.name)

@@ -1,11 +1,12 @@
 """Rows of labels of whole images: what CSV, JSON Lines and the metadata of a Hugging Face image folder have in common.
 
-An image may have several rows: their labels are joined. Classes are in the order of a `classes.txt` at the root, else of
+An image may have several rows: their labels are joined. A row with a box is an object. Classes are in the order of a `classes.txt` at the root, else of
 the columns that are classes, else of their names.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,8 @@ def read(
     owners = [collector.add(record) for record in records] if columns else []
     for name in columns.ignored if columns else ():
         report.add("column_ignored", where, name)
+    if columns and columns.box:
+        collector.add_rest()
     for key in sorted(collector.places.keys - collector.split.keys()) if columns else ():
         report.add("image_without_row", key)
     measured = files.measure(root, collector.split, report)
@@ -118,6 +121,7 @@ class _Collector:
         self.places = places
         self.split: dict[str, str] = {}  # by image, in the order of the rows
         self.group: dict[str, str] = {}
+        self._boxes: list[tuple[str, list[str], Record]] = []  # image, classes and the row of each
         self._facts: dict[tuple[str, str, bool], tuple[float | None, Record]] = {}
         self._report = report
         self._typed = typed
@@ -137,7 +141,11 @@ class _Collector:
                 "list_path_escapes" if _escapes(str(cell), folder) else "image_missing", record.where, cell
             )
             return ""
-        self._add_image(key, record)
+        boxed = not all(is_empty(record.cells.get(column)) for column in self.columns.box)
+        self._add_image(key, record, boxed=boxed)
+        if boxed:
+            self._boxes.append((key, [name for name, value in self._said(record) if value is None], record))
+            return key
         for name, value in self._said(record):
             before = self._facts.setdefault((key, name, value is None), (value, record))[0]
             if before != value:
@@ -155,9 +163,31 @@ class _Collector:
                 rows.add_class(index[key], name, record.source, record.line)
             else:
                 rows.add_value(index[key], name, value, record.source, record.line)
+        for key, names, record in self._boxes:
+            if key in index:
+                self._add_box(
+                    rows, index[key], (measured.width[index[key]], measured.height[index[key]]), names, record
+                )
         return rows
 
-    def _add_image(self, key: str, record: Record) -> None:
+    def add_rest(self) -> None:
+        """Images in no row: where rows are boxes, they have none."""
+        for key, split in files.by_split(sorted(self.places.keys - self.split.keys())):
+            self.split[key], self.group[key] = split, ""
+
+    def _add_box(self, rows: Rows, image: int, size: tuple[int, int], names: list[str], record: Record) -> None:
+        cells = [record.cells.get(column) for column in self.columns.box]
+        corners = [value_of(cell, typed=self._typed) for cell in cells]
+        x1, y1, x2, y2 = (math.nan if corner is None else corner for corner in corners)
+        if not names or any(map(is_empty, cells)):
+            self._report.add("box_incomplete", record.where, ", ".join(names))
+        elif None in corners:
+            self._report.add("label_not_a_number", record.where, ", ".join(map(str, cells)))
+        else:
+            for name in names:
+                rows.add_box(image, name, (x1, y1, x2, y2), size, record.source, record.line)
+
+    def _add_image(self, key: str, record: Record, *, boxed: bool) -> None:
         cells, columns = record.cells, self.columns
         split = self._split(record)
         group = cells.get(columns.group) if columns.group else None
@@ -165,7 +195,8 @@ class _Collector:
             self.split[key] = split
             self.group[key] = "" if group is None else str(group)
             return
-        self._report.add("row_repeated", record.where, key)
+        if not boxed:
+            self._report.add("row_repeated", record.where, key)
         if split != self.split[key]:
             self._report.add("split_overlap", record.where, f"{self.split[key]}, {split}")
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -39,13 +39,21 @@ class Masks:
 
     def add(self, image: int, source: str, size: Size) -> None:
         """The classes of one mask, of an image of this size (width, height)."""
-        indexes = read_indexes(self.root / source, source, size, self.rows.report)
-        if indexes is None:
-            return
-        for number, runs in raster.encode_each(indexes).items():
+        with (self.root / source).open("rb") as stream:
+            self.add_from(image, stream, source, size)
+
+    def add_from(self, image: int, stream: BinaryIO, source: str, size: Size, line: int = 0) -> None:
+        """The same of a mask that lies anywhere."""
+        indexes = indexes_of(stream, f"{source}:{line}" if line else source, size, self.rows.report)
+        for number, runs in (raster.encode_each(indexes) if indexes is not None else {}).items():
             name = self._name(number, source)
             if name is not None:
-                self.rows.add_mask(image, name, runs, raster.box_of_runs(runs, size[1]), source)
+                self.rows.add_mask(image, name, runs, raster.box_of_runs(runs, size[1]), source, line)
+
+    @property
+    def known(self) -> dict[int, str]:
+        """The class of each number, as the data names them or as they are made."""
+        return dict(self.names) if self.names is not None else {n: f"class_{n}" for n in sorted(self.seen)}
 
     def _name(self, number: int, source: str) -> str | None:
         """The class of a number; None for background, void and, with a finding, what is no class."""
@@ -70,14 +78,19 @@ class Masks:
         """The table of all masks; `where` names the classes."""
         if self.names is None:
             self.rows.report.add("class_names_made", where)
-        names = self.names if self.names is not None else {number: f"class_{number}" for number in sorted(self.seen)}
-        return self.rows.table(measured, images, where, list(names.values()), list(names), class_attributes)
+        return self.rows.table(measured, images, where, list(self.known.values()), list(self.known), class_attributes)
 
 
 def read_indexes(path: Path, name: str, size: Size, report: Report) -> Indexes | None:
     """The class numbers of a mask (height, width); None, with a finding, for a file that is none of that size."""
+    with path.open("rb") as stream:
+        return indexes_of(stream, name, size, report)
+
+
+def indexes_of(stream: BinaryIO, name: str, size: Size, report: Report) -> Indexes | None:
+    """The same of what is read from a stream."""
     try:
-        with path.open("rb") as stream, warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", Image.DecompressionBombWarning
             )  # the size is the image's, which was checked

@@ -23,7 +23,8 @@ from retinue_sdk.names import printable
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 IDS = "class_ids"  # ours: the ids that classes had before labels were numbered anew, as frameworks want them
-KNOWN = {"path", "train", "val", "valid", "test", "nc", "names", IDS}
+TASK = "task"  # detect, segment, pose or obb: tells oriented boxes from polygons of four corners
+KNOWN = {"path", "train", "val", "valid", "test", "nc", "names", IDS, TASK}
 _WHOLE = re.compile(r"-?[0-9]{1,100}")
 _NUMBERS: dict[str, type[int | float]] = {"tag:yaml.org,2002:int": int, "tag:yaml.org,2002:float": float}
 

@@ -13,7 +13,7 @@ from retinue_sdk.api import Finding
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats import files
 from retinue_sdk.formats.report import Report
-from retinue_sdk.formats.yolo_config import Config, find_config, load_yaml, read_config
+from retinue_sdk.formats.yolo_config import TASK, Config, find_config, load_yaml, read_config
 from retinue_sdk.formats.yolo_labels import LabelFiles, Labels, check_classes, read_labels, repeated
 from retinue_sdk.formats.yolo_layout import (
     columns_of,
@@ -24,6 +24,7 @@ from retinue_sdk.formats.yolo_layout import (
     splits_of,
     without_config,
 )
+from retinue_sdk.formats.yolo_quads import CORNERS, are_rectangles
 from retinue_sdk.geometry import Floats
 from retinue_sdk.table import AnnotationTable, make_table
 
@@ -39,6 +40,7 @@ class Shapes:
     class_attributes: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # by class id
 
 
+FOUR_CORNERS = "obb or polygon"
 Interpret = Callable[[Labels, Config], Shapes]
 
 
@@ -106,7 +108,10 @@ def sniff(path: Path, kind: str) -> float:
         confidence = 0.3 if named and any(map(files.is_image, listing)) else 0.0
     else:
         confidence = 0.95 if named or name_lists(listing) else 0.7
-    return confidence if kind == _kind(content, columns_of(root, texts)) else min(confidence, 0.2)
+    found = _kind(content, columns_of(root, texts))
+    if found == FOUR_CORNERS and kind in ("obb", "polygon"):
+        return confidence if kind == _kind_of_corners(content, root, listing, texts) else min(confidence, 0.5)
+    return confidence if kind == found else min(confidence, 0.2)
 
 
 def _content(config: Path | None) -> dict[str, Any]:
@@ -126,4 +131,10 @@ def _kind(content: dict[str, Any], columns: Sequence[int]) -> str:
         return "box"
     if outlines * 2 < len(columns):
         return "box" if content.keys() & {"names", "nc"} else ""
-    return "obb" if set(columns) == {9} else "polygon"
+    return FOUR_CORNERS if set(columns) == {CORNERS} else "polygon"
+
+
+def _kind_of_corners(content: dict[str, Any], root: Path, listing: Sequence[str], texts: Sequence[str]) -> str:
+    """What rows of four corners are: what the data.yaml says, else by their form."""
+    said = {"obb": "obb", "segment": "polygon"}.get(str(content.get(TASK)))
+    return said or ("obb" if are_rectangles(root, listing, texts) else "polygon")

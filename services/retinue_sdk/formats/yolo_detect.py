@@ -31,7 +31,7 @@ def sniff(path: Path) -> float:
 def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -> list[Finding]:
     """Write images/<split>, labels/<split> and a data.yaml."""
     table, report = fit(table, HOLDS, NAME)
-    write_dataset(table, path, place, centred(table, report, NAME).round(DECIMALS))
+    write_dataset(table, path, place, centred(table, report, NAME).round(DECIMALS), "detect")
     return report.findings()
 
 

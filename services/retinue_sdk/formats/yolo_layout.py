@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from retinue_sdk.formats import files
@@ -16,6 +16,7 @@ from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.yolo_config import Config
 
 NAME_LISTS = ("classes.txt", "obj.names", "_darknet.labels")
+DARKNET = "obj.data"  # names the lists of images, with lines like `train = data/train.txt`
 MAX_BYTES = 1_000_000  # of a list of names
 SNIFFED = 20  # label files looked at
 SNIFFED_BYTES = 100_000  # of each
@@ -43,13 +44,16 @@ def _is_label(name: str) -> bool:
 
 def columns_of(root: Path, texts: Sequence[str]) -> list[int]:
     """How many columns the first rows of some label files have; none for a row with something else than numbers."""
-    columns: list[int] = []
+    return [len(row) for _, rows in sample_rows(root, texts) for row in rows]
+
+
+def sample_rows(root: Path, texts: Sequence[str]) -> Iterator[tuple[str, list[list[bytes]]]]:
+    """Some label files with the columns of their first rows; none for a row with something else than numbers."""
     for name in texts[:: len(texts) // SNIFFED + 1]:
         with (root / name).open("rb") as stream:
             lines = stream.read(SNIFFED_BYTES).splitlines(keepends=True)[:100]
             whole = lines if len(b"".join(lines)) < SNIFFED_BYTES else lines[:-1]
-        columns += [len(line.split()) if _NUMBERS.fullmatch(line) else 0 for line in whole if line.strip()]
-    return columns
+        yield name, [line.split() if _NUMBERS.fullmatch(line) else [] for line in whole if line.strip()]
 
 
 def name_lists(listing: Iterable[str]) -> list[str]:
@@ -59,15 +63,31 @@ def name_lists(listing: Iterable[str]) -> list[str]:
 
 def without_config(root: Path, listing: Sequence[str], report: Report) -> Config:
     """Class names of a dataset without data.yaml: those of a list of names, or made of the ids that are used."""
+    splits = _darknet_lists(root, listing) if DARKNET in listing else {}
     lists = {name: _names(root / name, name, report) for name in name_lists(listing)}
     if not any(lists.values()):
         report.add("class_names_made", root.name)
-        return Config({})
+        return Config({}, splits)
     where, names = next((where, names) for where, names in lists.items() if names)
     for other, its in lists.items():
         if its and its != names:
             report.add("class_lists_differ", other, where)
-    return Config(dict(enumerate(files.check_class_names(names, where, report))))
+    return Config(dict(enumerate(files.check_class_names(names, where, report))), splits)
+
+
+def _darknet_lists(root: Path, listing: Sequence[str]) -> dict[str, list[str]]:
+    """The list of images of each split, as Darknet and CVAT name them; one that is not there is left out."""
+    with (root / DARKNET).open(encoding="utf-8-sig", errors="replace") as stream:
+        pairs = [line.partition("=") for line in stream.read(MAX_BYTES).splitlines()]
+    named = {files.SPLITS[key.strip()]: value.strip() for key, _, value in pairs if key.strip() in files.SPLITS}
+    found = {split: _within(listing, entry) for split, entry in named.items()}
+    return {split: [name] for split, name in found.items() if name.lower().endswith(".txt")}
+
+
+def _within(known: Collection[str], entry: str) -> str:
+    """A path among those known, also without its first folder, which exporters made up; empty for none."""
+    path = os.path.normpath(entry)
+    return next((name for name in (path, path.partition("/")[2]) if name in known), "")
 
 
 def _names(path: Path, name: str, report: Report) -> list[str]:
@@ -118,11 +138,12 @@ def _listed(root: Path, entry: str, known: set[str], report: Report) -> list[str
         if not name:
             continue
         beside = os.path.normpath(folder / name)
-        key = beside if beside in known else os.path.normpath(name)
-        if key in known:
+        key = beside if beside in known else _within(known, name)
+        if key:
             found.append(key)
         else:
-            escapes = key.startswith(("/", "..")) or key[1:2] == ":"
+            plain = os.path.normpath(name)
+            escapes = plain.startswith(("/", "..")) or plain[1:2] == ":"
             report.add("list_path_escapes" if escapes else "image_missing", f"{entry}:{number}", line)
     return found
 

@@ -28,7 +28,7 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
 
 
 def sniff(path: Path) -> float:
-    """As YOLO detection, and all rows have nine columns."""
+    """As YOLO detection, and all rows have nine columns, four corners of a rectangle in most of them, or `task` is obb."""
     return yolo_dataset.sniff(path, "obb")
 
 
@@ -37,7 +37,7 @@ def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -
     table, report = fit(table, HOLDS, NAME)
     values, lengths = table.coordinates()[0], np.full(len(table.annotations), 8)
     values = cut(geometry.scale(values, lengths, 1 / sizes_of(table)), lengths, report, NAME)
-    write_dataset(table, path, place, values.reshape(-1, 8).round(DECIMALS))
+    write_dataset(table, path, place, values.reshape(-1, 8).round(DECIMALS), "obb")
     return report.findings()
 
 

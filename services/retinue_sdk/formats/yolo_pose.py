@@ -54,7 +54,7 @@ def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -
     dims = 2 if _fits_two(table, points) else 3
     numbers = points[:, :, :dims].reshape(len(points), points.shape[1] * dims)
     rows = np.hstack([centred(table, report, NAME), numbers]).round(DECIMALS)
-    write_dataset(table, path, place, rows, _config(table, points.shape[1], dims, report))
+    write_dataset(table, path, place, rows, "pose", _config(table, points.shape[1], dims, report))
     return report.findings()
 
 

@@ -35,14 +35,14 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
 
 
 def sniff(path: Path) -> float:
-    """As YOLO detection, and most rows have seven columns or more, at different numbers."""
+    """As YOLO detection, and most rows have seven columns or more; four corners each only if they are no rectangles, or `task` is segment."""
     return yolo_dataset.sniff(path, "polygon")
 
 
 def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -> list[Finding]:
     """Write images/<split>, labels/<split> and a data.yaml."""
     table, report = fit(table, HOLDS, NAME)
-    write_dataset(table, path, place, digits(_rows(table, report)))
+    write_dataset(table, path, place, digits(_rows(table, report)), "segment")
     return report.findings()
 
 

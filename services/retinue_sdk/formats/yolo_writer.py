@@ -14,7 +14,7 @@ import yaml
 
 from retinue_sdk.formats import files
 from retinue_sdk.formats.report import Report
-from retinue_sdk.formats.yolo_config import IDS
+from retinue_sdk.formats.yolo_config import IDS, TASK
 from retinue_sdk.geometry import Floats, Ints
 from retinue_sdk.table import AnnotationTable
 
@@ -31,6 +31,7 @@ def write_dataset(
     path: Path,
     place: files.Place,
     rows: Iterable[Floats] | Iterable[bytes],
+    task: str,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Write images/<split>, labels/<split> and a data.yaml; `place` puts an image there (a copy, or a link).
@@ -56,6 +57,7 @@ def write_dataset(
     content = {
         "path": ".",
         **{split: f"images/{split}" for split in sorted(folders)},
+        TASK: task,
         **(extra or {}),
         "names": dict(enumerate(table.classes)),
     }
