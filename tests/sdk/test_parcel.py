@@ -66,7 +66,6 @@ def refused(path, code, root=None):
 
 def test_what_cannot_be_sent_is_named(folder, tmp_path):
     assert refused(folder / "nothing", "upload_no_file").where == str(folder / "nothing")
-    refused(folder / "é.txt", "upload_no_file")
     (folder / "cat/up").symlink_to(folder)
     assert refused(folder, "upload_unusable").where == "cat/up"
     (folder / "cat/up").unlink()
