@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     ] = ()  # JSON: networks that are not public and may be fetched from all the same: 10.1.0.0/16
     sources: tuple[
         Source, ...
-    ] = ()  # JSON: places that are copied from: [{"url": "s3://BUCKET/FOLDER", "options": {}}], options are fsspec's
+    ] = ()  # JSON: places that are copied from: [{"url": "s3://BUCKET/FOLDER", "options": {}}]; gs://, az://, file:///FOLDER, hf:// too; options are fsspec's, of hf:// endpoint and token
     import_workers: int = Field(1, ge=1)  # imports at once
     import_memory_gb: float = Field(8, gt=0)  # address space of one import
     import_seconds: int = Field(3600, gt=0)  # time of one import
