@@ -19,7 +19,11 @@ class SettingsError(RetinueError):
 
 
 class Settings(BaseSettings):
-    """What the operator decides. `RETINUE_DATA` and `JUPYTERHUB_API_URL` have no default."""
+    """What the operator decides. `RETINUE_DATA` and `JUPYTERHUB_API_URL` have no default.
+
+    Credentials for `RETINUE_SOURCES` stand in its options, in files below HOME, or in the AWS_*, AZURE_*, GOOGLE_* and HF_*
+    variables of the platform's own process. Only the workers that read there get them, and no answer or log shows them.
+    """
 
     model_config = SettingsConfigDict(env_prefix="RETINUE_", extra="ignore", frozen=True, populate_by_name=True)
 
