@@ -13,6 +13,7 @@ from pathlib import Path
 
 from retinue_sdk.archive_member import CHUNK, Limits, Member, Read, special, too_large
 from retinue_sdk.archive_names import Ignored, file_kind, safe_parts
+from retinue_sdk.disk import on_disk
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats.report import Report, printable
 from retinue_sdk.names import same_form
@@ -24,12 +25,13 @@ class Plan:
 
     places: dict[int, str]
     total: int  # bytes of these
+    room: int  # bytes that they take on a disk
 
 
 def make_plan(members: Iterable[Member], most: int | None, limits: Limits, report: Report) -> Plan:
     """The plan for these entries. `most` is what their file may be unpacked to, where they come from one."""
     places: dict[int, str] = {}
-    names, images, size, wanted = _Names(), 0, 0, 0
+    names, images, size, wanted, room = _Names(), 0, 0, 0, 0
     for position, member in enumerate(members):
         size += member.size
         _check_amount(position + 1, size, most, limits)
@@ -49,6 +51,7 @@ def make_plan(members: Iterable[Member], most: int | None, limits: Limits, repor
         images += kind in ("image", "table")
         places[position] = path
         wanted += member.size
+        room += on_disk(member.size)
     names.check_folders()
     if not images:
         raise DataError(
@@ -56,7 +59,7 @@ def make_plan(members: Iterable[Member], most: int | None, limits: Limits, repor
             code="dataset_empty",
             hint="Add images as JPEG, PNG, WebP, BMP, GIF, TIFF or PPM.",
         )
-    return Plan(places, wanted)
+    return Plan(places, wanted, room)
 
 
 def _check_amount(members: int, size: int, most: int | None, limits: Limits) -> None:
