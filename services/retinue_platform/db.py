@@ -18,12 +18,14 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DataError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from retinue_sdk.disk import too_full
 from retinue_sdk.errors import BadRequestError, StorageFullError, UnavailableError
 
 log = logging.getLogger("retinue.database")
 
 THREADS = 16  # route handlers at once: the thread pool's size
 BACKGROUND_THREADS = 4  # reconciler, ingest, imports
+_ROOM = 1024 * 1024  # bytes that a change of some rows may need
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000")
 
 
@@ -54,13 +56,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one moment of the database and cannot change it."""
-        with errors_named(), self._read() as session, session.begin():
+        with errors_named(file=self.file), self._read() as session, session.begin():
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """The one way to change something: commits at the end of the block, or not at all. Keep it short."""
-        with errors_named(), self._lock, self._write() as session, session.begin():
+        with errors_named(file=self.file), self._lock, self._write() as session, session.begin():
             yield session
             self.on_write(session)
 
@@ -74,7 +76,7 @@ class Database:
         from retinue_platform.migrations import upgrade  # noqa: PLC0415 - only here, keeps Alembic out of other users
 
         failed = "The database's schema cannot be brought up to date."
-        with errors_named(failed), self._lock, self._writer.begin() as connection:
+        with errors_named(failed, self.file), self._lock, self._writer.begin() as connection:
             upgrade(connection)
 
     def connect(self) -> Connection:
@@ -108,8 +110,11 @@ class Database:
 
 
 @contextmanager
-def errors_named(message: str = "The database does not answer.") -> Iterator[None]:
-    """What a database refuses for reasons of its machine, said to people; the log has its own words."""
+def errors_named(message: str = "The database does not answer.", file: Path | None = None) -> Iterator[None]:
+    """What a database refuses for reasons of its machine, said to people; the log has its own words.
+
+    `file`: SQLite's, whose volume may be full.
+    """
     try:
         yield
     except DataError as error:  # PostgreSQL stores no NUL, for one
@@ -117,9 +122,11 @@ def errors_named(message: str = "The database does not answer.") -> Iterator[Non
     except OperationalError as error:
         reason = str(error.orig)
         if "disk is full" in reason or "No space left" in reason or "disk I/O error" in reason:
+            if file is not None:
+                raise too_full(file.parent, _ROOM) from error
             raise StorageFullError(
                 "The database's volume is full or broken.",
-                hint="Free some space on the volume of RETINUE_DATA, then try again.",
+                hint="Free some space on the volume of the database, then try again.",
             ) from error
         log.warning("%s %s", message, reason)
         raise UnavailableError(

@@ -47,8 +47,8 @@ def unpack(
     limits, report = limits or Limits(), Report()
     with _named(path.name), _opened(path, name or path.name, limits) as members:
         plan = make_plan(members(), limits.unpacked(path.stat().st_size), limits, report)
-        check_room(dest.parent, plan.total)
-        with appearing(dest, plan.total) as folder:
+        check_room(dest.parent, plan.room)
+        with appearing(dest, plan.room) as folder:
             for place in plan.folders:
                 (folder / place).mkdir(parents=True, exist_ok=True)
             done = 0

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from retinue_sdk.archive_member import CHUNK, Limits, Member, Read, special, too_large
 from retinue_sdk.archive_names import Ignored, file_kind, safe_parts
+from retinue_sdk.disk import on_disk
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats.report import Report
 from retinue_sdk.names import is_hidden, printable, same_form
@@ -24,14 +25,15 @@ class Plan:
 
     places: dict[int, str]
     folders: list[str]  # those that have an entry of their own: an empty one may be a class without images
-    total: int  # bytes of the files
+    total: int  # bytes of these
+    room: int  # bytes that they take on a disk
 
 
 def make_plan(members: Iterable[Member], most: int | None, limits: Limits, report: Report) -> Plan:
     """The plan for these entries. `most` is what their file may be unpacked to, where they come from one."""
     places: dict[int, str] = {}
     folders: list[str] = []
-    names, images, size, wanted = _Names(), 0, 0, 0
+    names, images, size, wanted, room = _Names(), 0, 0, 0, 0
     for position, member in enumerate(members):
         size += member.size
         _check_amount(max(position + 1, names.folders), size, most, limits)
@@ -54,6 +56,7 @@ def make_plan(members: Iterable[Member], most: int | None, limits: Limits, repor
         images += kind in ("image", "table")
         places[position] = path
         wanted += member.size
+        room += on_disk(member.size)
     names.check_folders()
     if not images:
         raise DataError(
@@ -61,7 +64,7 @@ def make_plan(members: Iterable[Member], most: int | None, limits: Limits, repor
             code="dataset_empty",
             hint="Add images as JPEG, PNG, WebP, BMP, GIF, TIFF or PPM.",
         )
-    return Plan(places, folders, wanted)
+    return Plan(places, folders, wanted, room)
 
 
 def _check_amount(members: int, size: int, most: int | None, limits: Limits) -> None:

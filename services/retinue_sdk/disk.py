@@ -12,6 +12,12 @@ from tempfile import mkdtemp
 from retinue_sdk.errors import StorageFullError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_BLOCK = 4096
+
+
+def on_disk(size: int) -> int:
+    """The bytes that a file of this size takes on most file systems: whole blocks. It matters for small images."""
+    return -(-size // _BLOCK) * _BLOCK
 
 
 def too_full(place: Path, needed: int | None) -> StorageFullError:

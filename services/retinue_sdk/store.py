@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from retinue_sdk.dataset import blob_files, read_classes, version_folder
-from retinue_sdk.disk import full_disk
+from retinue_sdk.disk import full_disk, on_disk
 from retinue_sdk.elsewhere import Object, blob_file, settle, write_objects
 from retinue_sdk.errors import DataError
 from retinue_sdk.files import sha256, sync_folder
@@ -150,7 +150,7 @@ def _most_bytes(table: AnnotationTable, store: Path, *, link: bool) -> int:
     paths = [] if link else [path for path in table.images["path"] if path and not path.startswith(blobs)]
     values, offsets = table.coordinates()
     frames = sum(int(frame.memory_usage(deep=True).sum()) for frame in (table.images, table.annotations))
-    return sum(Path(path).stat().st_size for path in paths) + frames + values.nbytes + offsets.nbytes
+    return sum(on_disk(Path(path).stat().st_size) for path in paths) + frames + values.nbytes + offsets.nbytes
 
 
 def _with_blobs(

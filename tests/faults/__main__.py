@@ -16,6 +16,7 @@ DATA = {
     "life": "F23, the life of datasets: 20,000 random steps and kills",
     "upload": "F24, 2 GB and 100 kills",
     "imports": "F25, 50 kills of the import worker",
+    "full_disk": "F15, 40 full disks",
 }
 
 

@@ -47,10 +47,14 @@ class Volume:
         try:
             while (more := self.free - left) >= 4096:
                 with contextlib.suppress(OSError):  # somebody else was faster
-                    os.posix_fallocate(handle, os.fstat(handle).st_size, more)
+                    os.posix_fallocate(handle, os.fstat(handle).st_size, min(more, 1 << 20))  # fails as a whole
         finally:
             os.close(handle)
 
     def make_room(self) -> None:
         """Give it back."""
         self._filler.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Unmount it."""
+        subprocess.run(["umount", "-l", str(self.place)], check=True)
