@@ -1,22 +1,73 @@
-"""docs/adding.md, tried: a format from a package outside the tree, and a trainer of one's own."""
+"""docs/adding.md, tried: a format from a package outside the tree, built and installed like any other."""
 
+import io
+import os
+import shutil
+import subprocess
 import sys
+import uuid
+import zipfile
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from retinue.magics import RetinueMagics
+from retinue.session import Session
 from retinue_sdk import formats
 from retinue_sdk.errors import DataError
+from tests.platform.hub import StandInHub
+from tests.platform.running import Running
+from tests.platform.test_datasets import imported
+
+EXAMPLE = Path(__file__).parent / "formats" / "labels_csv.py"
+PROJECT = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "stranger"
+version = "1.0"
+[project.entry-points."retinue.formats"]
+labels_csv = "stranger_labels"
+[tool.setuptools]
+py-modules = ["stranger_labels"]
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """An environment with a stranger's package in it; everything else is lent by ours."""
+    source, folder = tmp_path_factory.mktemp("stranger"), tmp_path_factory.mktemp("environment") / "venv"
+    (source / "pyproject.toml").write_text(PROJECT)
+    shutil.copy(EXAMPLE, source / "stranger_labels.py")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    site = next((folder / "lib").glob("python*")) / "site-packages"
+    (site / "lent.pth").write_text("\n".join(path for path in sys.path if path and Path(path).is_dir()))
+    options = ["-q", "--no-deps", "--no-build-isolation", "--target", site]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, source], check=True, capture_output=True)
+    return folder
 
 
 @pytest.fixture
-def package(tmp_path, monkeypatch):
-    """An installed distribution that names a format in our entry point group."""
-    info = tmp_path / "site" / "stranger-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[retinue.formats]\nlabels_csv = tests.formats.labels_csv\n")
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+def package(environment, monkeypatch):
+    """The same in this process."""
+    site = next((environment / "lib").glob("python*")) / "site-packages"
+    monkeypatch.setattr(sys, "path", [str(site), *sys.path])
+
+
+@pytest.fixture(scope="module")
+def platform(environment, tmp_path_factory):
+    hub = StandInHub()
+
+    class Theirs(Running):
+        python = environment / "bin" / "python"
+
+    running = Theirs(hub, tmp_path_factory.mktemp("platform") / "data")
+    running.client(hub.token("ada")).get("/formats", timeout=120)  # the first time, a worker has to look
+    yield running
+    running.close()
+    hub.close()
 
 
 @pytest.fixture
@@ -45,3 +96,41 @@ def test_without_the_package_the_format_is_unknown_and_the_known_ones_are_named(
     with pytest.raises(DataError) as caught:
         formats.get("labels_csv")
     assert "pascal_voc" in str(caught.value)
+
+
+def test_a_platform_lists_it_detects_it_and_exports_to_it(platform, dataset):
+    """What the panel draws its choices of formats from is the first of these."""
+    user = platform.user()
+    listed = {f["name"]: f for f in user.get("/formats").json()}
+    assert listed["labels_csv"] == {"name": "labels_csv", "title": "labels.csv beside the images", "writes": True}
+    project = user.post("/projects", json={"name": uuid.uuid4().hex}).json()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in dataset.iterdir():
+            archive.write(file, file.name)
+    found = imported(user, project, packed.getvalue())
+    assert (found["status"], found["versions"][0]["format"]) == ("ready", "labels_csv"), found
+    answer = user.get(f"/datasets/{found['id']}/versions/1/archive", params={"format": "labels_csv"})
+    assert zipfile.ZipFile(io.BytesIO(answer.content)).read("labels.csv").count(b"\n") == 7
+
+
+def test_the_commands_and_the_magics_help_name_it(environment, platform, monkeypatch, capsys):
+    url, token = platform.base, platform.hub.token("ada")
+    asked = {**os.environ, "RETINUE_URL": url, "JUPYTERHUB_API_TOKEN": token, "COLUMNS": "1000"}
+    alone = {name: value for name, value in asked.items() if name != "RETINUE_URL"}
+
+    def said(words, variables, python=sys.executable):
+        command = [str(python), "-m", "retinue.cli", *words]
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
+
+    helped = said(["export", "--help"], asked)
+    assert "labelme, labels_csv, ndjson" in helped.partition("on the platform: ")[2].partition("import only: ")[0]
+    assert "labels_csv" in said(["formats"], asked)
+    assert "labelme, labels_csv, ndjson" in said(["upload", "--help"], alone, environment / "bin" / "python")
+    session = Session(url, token)
+    monkeypatch.setattr(Session, "_current", session)
+    RetinueMagics(shell=None).retinue("upload --help")
+    session.client.close()
+    assert "labelme, labels_csv, ndjson" in capsys.readouterr().out.replace("\n", " ")
+    RetinueMagics(shell=None).retinue("jobs --help")
+    assert "ndjson" not in capsys.readouterr().out

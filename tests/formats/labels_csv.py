@@ -31,13 +31,13 @@ def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
     return table, report.findings()
 
 
-def write(table: AnnotationTable, path: Path) -> list[Finding]:
+def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -> list[Finding]:
     report = Report()
     with (path / "labels.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["image", "class"])
         for source, name, label in zip(table.images["path"], table.file_names, table.labels(), strict=True):
-            files.copy(Path(source), path / name)
+            place(Path(source), path / name)
             rows.writerow([name, table.classes[label]])
     return report.findings()
 

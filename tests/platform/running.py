@@ -24,6 +24,8 @@ def free_port():
 class Running:
     """One platform process and clients for it."""
 
+    python = sys.executable
+
     def __init__(self, hub, data, **environment):
         self.hub, self.data, self.port = hub, data, free_port()
         self.base = f"http://127.0.0.1:{self.port}/services/retinue"
@@ -40,7 +42,7 @@ class Running:
     def start(self):
         self.log = (self.data.parent / f"{self.data.name}.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "retinue_platform"],
+            [self.python, "-m", "retinue_platform"],
             env=self.environment,
             stdout=self.log,
             stderr=self.log,

@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import tarfile
 import time
 import uuid
 import zipfile
@@ -74,9 +75,33 @@ def test_a_folder_of_classes_becomes_a_version(shared, alice, project):
     assert wait_for(lambda: list((shared.data / "platform" / "work").iterdir()), lambda left: not left) == []
 
 
-def test_the_same_content_has_the_same_digest(alice, project):
-    first, second = (imported(alice, project, folders())["versions"][0]["digest"] for _ in range(2))
-    assert first == second
+def repacked(data):
+    """The files of a zip, the last one first, as a compressed tar."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as packed, tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name in reversed(packed.namelist()):
+            member = tarfile.TarInfo(name)
+            member.size = packed.getinfo(name).file_size
+            archive.addfile(member, packed.open(name))
+    return out.getvalue()
+
+
+def test_the_same_images_again_are_stored_once_and_have_the_same_digest(shared, alice, project):
+    def blobs():
+        found = {path: path.stat() for path in (shared.data / "store" / "blobs").glob("*/*")}
+        return {path.name: (s.st_ino, s.st_mtime_ns, s.st_mode, s.st_nlink) for path, s in found.items()}
+
+    data = folders()
+    dataset = imported(alice, project, data)
+    before = blobs()
+    others = [imported(alice, project, again) for again in (data, repacked(data))]
+    assert {d["versions"][0]["digest"] for d in others} == {dataset["versions"][0]["digest"]}
+    upload = send(alice, project, repacked(data))
+    alice.post(f"/datasets/{dataset['id']}/versions", json={"upload_id": upload["id"]}).raise_for_status()
+    assert over(alice, dataset["id"])["problem"]["code"] == "nothing_to_add"
+    after = blobs()
+    assert after.keys() <= before.keys()
+    assert after == {name: before[name] for name in after}
 
 
 def test_a_failed_dataset_gives_way_to_another_try_with_the_same_upload(alice, project):

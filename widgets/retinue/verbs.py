@@ -7,21 +7,32 @@ import json
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from typing import Any, NoReturn
 
 from retinue.datasets import Dataset
-from retinue.exports import formats
+from retinue.exports import Format, formats
 from retinue.jobs import Job
 from retinue.models import Model, models
 from retinue.projects import Project, create_project, projects
 from retinue.session import Session
 from retinue.sources import sources
-from retinue_sdk.errors import BadRequestError, NotFoundError
+from retinue_sdk.errors import BadRequestError, NotFoundError, RetinueError
 from retinue_sdk.upload import Progress
+
+_PATIENCE = 10.0  # seconds that asking for help waits for the platform
 
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong as an error of ours, instead of ending the process."""
+
+    takes_format = False
+
+    def format_help(self) -> str:
+        """The help, with the formats there are where one can be named."""
+        if self.takes_format:
+            self.epilog = _formats_there_are()
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
@@ -225,12 +236,25 @@ VERBS = (
 )  # fmt: skip
 
 
+def _formats_there_are() -> str:
+    """In words. The platform knows them; where it cannot be asked, those installed here are a good guess."""
+    try:
+        answer = Session.current().client.json("GET", "/formats", timeout=_PATIENCE)
+    except RetinueError:
+        names = ", ".join(sorted(point.name for point in entry_points(group="retinue.formats")))
+        return f"Formats installed here: {names}. The platform, which may have others, cannot be asked."
+    found = [Format(each).data for each in answer]
+    names, only = (", ".join(f.name for f in found if f.writes is way) or "none" for way in (True, False))
+    return f"Formats on the platform: {names}. For import only: {only}."
+
+
 def make_parser() -> Parser:
     """The parser of all verbs; what it returns goes to `run`."""
     parser = Parser(prog="retinue", description="Projects, datasets, models and trainings of your hub.")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
     for verb in VERBS:
-        sub: argparse.ArgumentParser = verbs.add_parser(verb.name, help=verb.about, description=verb.about)
+        sub: Parser = verbs.add_parser(verb.name, help=verb.about, description=verb.about)
+        sub.takes_format = "format" in (*verb.arguments, *verb.options)
         for argument in verb.arguments:
             sub.add_argument(argument)
         for option, settings in verb.options.items():
