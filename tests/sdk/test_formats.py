@@ -73,7 +73,7 @@ def test_a_format_says_what_it_cannot_hold(tmp_path):
 @pytest.mark.parametrize("form", [dota, image_folder, kitti, labelme, pascal_voc])
 def test_classes_without_a_list_are_in_the_order_of_their_names(tmp_path, form):
     table = sample(form.HOLDS.kinds[0], tmp_path / "in", plain=True)
-    for names, lost in ((["ant", "bee", "cat"], 0), (["bee", "cat", "ant"], 1)):
+    for names, lost in ((["ant", "bee", "cat"], 0), (["bee", "cat", "ant"], 3)):
         findings = form.write(replace(table, classes=names), tmp_path / f"out {lost}")
         assert codes(findings).get("loss_class_order", 0) == lost
         assert form.read(tmp_path / f"out {lost}")[0].classes == ["ant", "bee", "cat"]

@@ -70,7 +70,7 @@ def test_where_masks_overlap_the_later_one_holds_and_the_loss_is_counted(tmp_pat
         ([1, 255], "L", [0, 1, 255], {}),
         ([1, 256], "I;16", [0, 1, 256], {}),
         ([0, 255], "I;16", [0, 255, 65535], {"loss_background": 1}),
-        ([5, 70_000], "L", [0, 1, 2], {"loss_class_ids": 1}),
+        ([5, 70_000], "L", [0, 1, 2], {"loss_class_ids": 2}),
     ],
 )
 def test_a_mask_is_as_wide_as_its_numbers(tmp_path, ids, mode, numbers, losses):

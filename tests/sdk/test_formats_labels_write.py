@@ -122,7 +122,7 @@ def test_losses_are_told(tmp_path):
         "loss_attributes": 1,
         "loss_image_attributes": 5,
         "loss_class_attributes": 3,
-        "loss_class_ids": 1,
+        "loss_class_ids": 3,
     }
     assert codes(jsonl_labels.write(sample("box", tmp_path / "b", plain=True), tmp_path / "out b")) == {"loss_kind": 6}
 

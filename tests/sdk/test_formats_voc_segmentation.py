@@ -221,7 +221,7 @@ def test_ids_objects_and_splits_there_and_back(tmp_path):
 
 def test_pixels_of_two_masks_are_told(tmp_path):
     losses = voc_segmentation.write(sample("mask", tmp_path / "in", plain=True), tmp_path / "out")
-    assert codes(losses) == {"loss_class_ids": 1, "loss_overlap": 143}
+    assert codes(losses) == {"loss_class_ids": 3, "loss_overlap": 143}
     again, _ = voc_segmentation.read(tmp_path / "out")
     assert again.class_ids == [1, 2, 3]  # 0 is background
 

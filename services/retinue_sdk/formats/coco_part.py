@@ -2,7 +2,7 @@
 
 An annotation has one kind here: keypoints where it has them, else a mask or a polygon, else a box, else a class of the whole
 image. A segmentation beside keypoints is left out and reported. The box is `bbox`; without one it is taken around the shape.
-Rings of one object should not overlap: COCO takes them together, here they fill by even-odd.
+Rings of one object that overlap are reported: COCO takes them together, here they fill by even-odd.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from msgspec import UNSET
 
 from retinue_sdk import geometry, raster
 from retinue_sdk.formats.coco_records import NO_ID, Annotation, Runs
+from retinue_sdk.formats.coco_rings import Rings
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.rows import NO_BOX, to_json
 from retinue_sdk.geometry import Floats, Ints
@@ -60,6 +61,7 @@ class Part:
         self.good = np.ones(len(items), dtype=bool)
         self.ids = self._integers(NO_ID if item.id is UNSET else item.id for item in items)
         self.kinds = self._integers(map(_kind, items))
+        self.rings: Rings | None = None  # of objects that have several
 
     def columns(self, images: Index, categories: Index, sizes: Ints, points: Ints) -> dict[str, Any]:
         """The columns of those that can be used."""
@@ -165,9 +167,18 @@ class Part:
         self._refuse(np.bincount(rows, minlength=len(shapes)) > 0, "coco_polygon_invalid", ".segmentation")
         between = np.flatnonzero(owners[1:] == owners[:-1])
         if len(between):
+            self._keep_rings(values, sizes, owners, between)
             values = np.insert(values, np.repeat(np.cumsum(sizes)[between], 2), np.nan)
         sizes[between] += 2
         return values, np.bincount(owners, sizes, len(shapes)).astype(np.int64)
+
+    def _keep_rings(self, values: Floats, sizes: Ints, owners: Ints, between: Ints) -> None:
+        """Keep the rings of objects that have several."""
+        several = np.zeros(len(owners), dtype=bool)
+        several[between] = several[between + 1] = True
+        several &= self.good[owners]
+        points = values[np.repeat(several, sizes)].reshape(-1, 2)
+        self.rings = Rings(points, sizes[several] // 2, np.array(self.places)[owners[several]])
 
     def _boxes(self, size: Ints, values: Floats, lengths: Ints) -> Floats:
         """x1, y1, x2, y2 of each annotation."""

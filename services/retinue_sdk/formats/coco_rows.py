@@ -14,6 +14,7 @@ from retinue_sdk import geometry
 from retinue_sdk.formats.coco_json import Document, Json, without_gc
 from retinue_sdk.formats.coco_part import KINDS, TEXT, Index, Part
 from retinue_sdk.formats.coco_records import NO_ID, annotations_of, categories_of
+from retinue_sdk.formats.coco_rings import Rings, overlapping
 from retinue_sdk.formats.files import check_class_names
 from retinue_sdk.formats.report import Report
 from retinue_sdk.geometry import Ints
@@ -51,11 +52,15 @@ class Columns:
         sizes = np.array([[*self.images["width"], 0], [*self.images["height"], 0]], dtype=np.int64).T
         points = np.array([*map(_points, self.class_attributes), 0], dtype=np.int64)
         seen: list[Ints] = []
+        rings: list[Rings] = []
         with without_gc():
             for places, items in annotations_of(document, self.report):
                 part = Part(document.name, places, items, self.report)
                 self._parts.append(part.columns(images, categories, sizes, points))
                 seen.append(part.ids)
+                rings += [part.rings] if part.rings else []
+        for place in overlapping(rings):
+            self.report.add("coco_rings_overlap", f"{document.name}:annotations[{place}].segmentation")
         ids = np.concatenate([np.empty(0, dtype=np.int64), *seen])
         numbers, counts = np.unique(ids[ids != NO_ID], return_counts=True)
         for number in numbers[counts > 1]:

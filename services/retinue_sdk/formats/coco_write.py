@@ -33,6 +33,7 @@ OWN = ("id", "file_name", "width", "height")  # what we write of an image, whate
 PART = 10_000  # annotations encoded at a time
 CHECKED = 200  # rings whose boxes are compared with one another; of more, all are filled
 DECIMALS = 9  # of a box's width, so that the difference of two corners is the number it was
+CATEGORY = ("id", "name")  # of a category, which no attribute of a class may be called
 Json = dict[str, Any]
 
 
@@ -40,6 +41,8 @@ def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -
     """Write images/<split> and a JSON per split; images without a split are called `default`."""
     table, report = fit(table, HOLDS, NAME)
     names = table.file_names
+    if lost := sum(bool(attributes.keys() & set(CATEGORY)) for attributes in table.class_attributes):
+        report.add("loss_class_attributes", NAME, count=lost)
     (path / "annotations").mkdir(parents=True, exist_ok=True)
     for split in table.splits or {"": 0}:
         folder = split or "default"

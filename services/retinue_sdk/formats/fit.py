@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,11 +60,14 @@ def fit(table: AnnotationTable, holds: Holds, name: str) -> tuple[AnnotationTabl
     unused = sorted(set(range(len(table.classes))) - set(rows["class_id"]))
     if unused and not holds.class_unused:
         report.add("loss_class_unused", name, ", ".join(table.classes[i] for i in unused), count=len(unused))
-    if not holds.class_order and table.classes != sorted(table.classes):
-        report.add("loss_class_order", name)
-    if not holds.class_ids and table.class_ids != list(range(len(table.classes))):
-        report.add("loss_class_ids", name)
+    lose("loss_class_order", _apart(table.classes, sorted(table.classes)), holds.class_order)
+    lose("loss_class_ids", _apart(table.class_ids, range(len(table.classes))), holds.class_ids)
     return (table if holds.blank == " " else _without_blanks(table, holds.blank, name, report)), report
+
+
+def _apart(one: Sequence[object], other: Sequence[object]) -> npt.NDArray[np.bool_]:
+    """Where two lists of one length differ."""
+    return np.array([a != b for a, b in zip(one, other, strict=True)], dtype=bool)
 
 
 def _without_bare(table: AnnotationTable, holds: Holds, name: str, report: Report) -> AnnotationTable:
@@ -99,6 +102,7 @@ def _without_blanks(table: AnnotationTable, blank: str, name: str, report: Repor
 def _fit_kinds(table: AnnotationTable, held: tuple[str, ...], name: str, report: Report) -> AnnotationTable:
     """Write annotations of other kinds as one that is held, where one can stand for it; leave the rest out."""
     kinds = table.annotations["kind"].to_numpy(dtype=object)
+    empty = np.zeros(len(kinds), dtype=bool)
     for kind in sorted(set(kinds) - set(held)):
         rows = np.flatnonzero(kinds == kind).astype(np.int64)
         target = next((t for t in held if (kind, t) in WAYS), None)
@@ -107,8 +111,10 @@ def _fit_kinds(table: AnnotationTable, held: tuple[str, ...], name: str, report:
             continue
         code, make = WAYS[kind, target]
         report.add(code, name, f"{kind} as {target}", count=len(rows))
-        table = _reshape(table, rows, target, make(table, rows))
-    left = np.isin(table.annotations["kind"].to_numpy(dtype=object), held)
+        shapes = make(table, rows)
+        table = _reshape(table, rows, target, shapes)
+        empty[rows] = _covers_nothing(target, shapes)
+    left = np.isin(table.annotations["kind"].to_numpy(dtype=object), held) & ~empty
     return table if left.all() else table.keep(left)
 
 
@@ -119,11 +125,19 @@ def _fit_rings(table: AnnotationTable, name: str, report: Report) -> AnnotationT
     if not len(rows):
         return table
     report.add("loss_form", name, "polygon of several rings as mask", count=len(rows))
-    return _reshape(table, rows, "mask", _filled(table, rows))
+    shapes = _filled(table, rows)
+    empty = np.zeros(len(table.annotations), dtype=bool)
+    empty[rows] = _covers_nothing("mask", shapes)
+    return _reshape(table, rows, "mask", shapes).keep(~empty)
+
+
+def _covers_nothing(kind: str, shapes: list[Floats]) -> list[bool]:
+    """Which shapes are left out: those without any point, and masks of one run, which is all background."""
+    return [kind != "box" and len(shape) < 2 for shape in shapes]
 
 
 def _reshape(table: AnnotationTable, rows: Ints, kind: str, shapes: list[Floats]) -> AnnotationTable:
-    """These annotations with another kind, geometry and box. A shape without any point is dropped: it covered nothing."""
+    """These annotations with another kind, geometry and box."""
     order = np.arange(len(table.annotations))
     order[rows] = len(order) + np.arange(len(rows))
     column = pa.concat_arrays([table.geometry, geometry.column(shapes)]).take(pa.array(order))
@@ -132,11 +146,7 @@ def _reshape(table: AnnotationTable, rows: Ints, kind: str, shapes: list[Floats]
     boxes = table.boxes.copy()
     boxes[rows] = _boxes_around(table, rows, kind, shapes)
     columns = dict(zip(("x1", "y1", "x2", "y2"), boxes.T, strict=True))
-    changed = replace(table, annotations=table.annotations.assign(kind=kinds, **columns), geometry=column)
-    empty = np.zeros(len(order), dtype=bool)
-    if kind != "box":
-        empty[rows] = [len(shape) < 2 for shape in shapes]  # a mask of one run is all background
-    return changed.keep(~empty) if empty.any() else changed
+    return replace(table, annotations=table.annotations.assign(kind=kinds, **columns), geometry=column)
 
 
 def _boxes_around(table: AnnotationTable, rows: Ints, kind: str, shapes: list[Floats]) -> Floats:

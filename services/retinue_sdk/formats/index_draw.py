@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import ne
+
 import numpy as np
 
 from retinue_sdk.errors import DataError
@@ -58,5 +60,6 @@ def _numbers(table: AnnotationTable, name: str, report: Report) -> list[int]:
         raise DataError(
             "There are more classes than a mask has numbers.", code="classes_too_many", hint="Choose another format."
         )
-    report.add("loss_class_ids", name)
-    return list(range(1, len(table.classes) + 1))
+    numbers = list(range(1, len(table.classes) + 1))
+    report.add("loss_class_ids", name, count=sum(map(ne, numbers, table.class_ids)))
+    return numbers

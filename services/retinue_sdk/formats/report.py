@@ -107,6 +107,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "coco_category_conflict": (ERROR, "Two files have different names for one category id.", "Use one list of categories in all files."),
     "coco_image_repeated": (ERROR, "An image is listed twice; only the annotations of the first were read.", "Merge the two entries."),
     "coco_polygon_invalid": (ERROR, "A ring of a polygon is no x and y of three points or more.", "Write each ring as x1, y1, x2, y2, x3, y3 and so on."),
+    "coco_rings_overlap": (WARNING, "Rings of one object overlap; what two of them cover is a hole here, and none to COCO.", "Unite them in the tool that drew them, if no hole is meant."),
     "coco_polygon_flat": (WARNING, "A polygon is no list of rings; it was read as one ring.", "Put it into a list."),
     "coco_keypoints_invalid": (ERROR, "Keypoints are no x, y, visibility (0, 1 or 2) for each point of the category.", "Complete them; write 0, 0, 0 for a point that is not labelled."),
     "coco_keypoints_count": (WARNING, "`num_keypoints` is not the number of labelled keypoints.", "Correct or remove it."),

@@ -8,6 +8,7 @@ in Annotations/ are those of the format Pascal VOC.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import ne
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -78,7 +79,7 @@ def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -
     table, report = fit(table, HOLDS, NAME)
     numbers = usable_numbers(table.class_ids)
     if numbers != table.class_ids:
-        report.add("loss_class_ids", NAME)
+        report.add("loss_class_ids", NAME, count=sum(map(ne, numbers, table.class_ids)))
     folders = [path / name for name in ("JPEGImages", "SegmentationClass", "SegmentationObject")]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
