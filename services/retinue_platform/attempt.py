@@ -44,6 +44,7 @@ class Tools:
     store: Path
     in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
     on_silence: Callable[[str, BaseException], None]  # tells the catalogue
+    bring: Callable[[str, Callable[[float], Awaitable[None]]], Awaitable[None]]  # a version's images into the store
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Row:
     status: Status
     target: Target
     request: TrainRequest
+    digest: str  # of the dataset version
 
 
 class Attempt:
@@ -94,6 +96,12 @@ class Attempt:
         if row.status in TERMINAL or row.status == Status.QUEUED:
             return True
         try:
+            if row.status == Status.STARTING and row.target != Target.CANCELLED:
+                await self._bring_images(row.digest)
+        except RetinueError as error:
+            await self._write(self._refused(row, error))
+            return True
+        try:
             state = await self._begin(row)
         except RetinueError as error:
             if not is_verdict(error):
@@ -108,6 +116,32 @@ class Attempt:
             canceller.cancel()
             await asyncio.gather(canceller, return_exceptions=True)
         return await self._finish(row.attempt)
+
+    async def _bring_images(self, digest: str) -> None:
+        """Have the images here that stayed elsewhere, or stop when the job is cancelled: then it is started and ended."""
+        said = False
+
+        async def tell(done: float) -> None:
+            nonlocal said
+            said = True
+            await self._write({"message": f"Getting the images from their place: {done:.0%}."})
+
+        bringing = asyncio.ensure_future(self.tools.bring(digest, tell))
+        try:
+            while not bringing.done():
+                told = asyncio.ensure_future(self._target.wait())
+                await asyncio.wait({bringing, told}, return_when=asyncio.FIRST_COMPLETED)
+                told.cancel()
+                self._target.clear()
+                row = await self._read()
+                if row is None or row.target == Target.CANCELLED:
+                    return
+            await bringing
+            if said:
+                await self._write({"message": None})
+        finally:
+            bringing.cancel()
+            await asyncio.gather(bringing, return_exceptions=True)
 
     async def _begin(self, row: Row) -> JobState:
         """Start it (again: one process whatever happens), or find it when it was started before.
@@ -261,4 +295,4 @@ def to_row(job: JobRow, store: Path) -> Row:
         "parameters": job.parameters, "dataset": manifest(store, job.dataset_digest).model_dump(), "seed": job.seed,
         "resources": job.resources,
     })  # fmt: skip
-    return Row(job.attempt, job.cursor, Status(job.status), Target(job.target), request)
+    return Row(job.attempt, job.cursor, Status(job.status), Target(job.target), request, job.dataset_digest)

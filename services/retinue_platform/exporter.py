@@ -6,15 +6,17 @@ Answers {"losses"} or {"problem"}, or {"formats"} when it is asked for those. Wh
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import IO, Any
 
 from retinue_platform.importer import problem_of
 from retinue_platform.workers import take_order
-from retinue_sdk import formats, store
+from retinue_sdk import elsewhere, formats, store
 from retinue_sdk.api import Finding
 from retinue_sdk.formats.files import is_image, symlink
+from retinue_sdk.places import Source
 from retinue_sdk.schema import DatasetManifest
 
 
@@ -47,9 +49,24 @@ def installed() -> list[dict[str, Any]]:
 
 def write(order: dict[str, Any], folder: Path) -> list[Finding]:
     """Write the version into the folder, its images as links; the answer is what the format cannot hold."""
-    table = store.load_version(DatasetManifest.model_validate(order["manifest"]))
+    writer = formats.writer(order["format"])
+    if order["archive"]:
+        bring(order)
+    table = store.load_version(DatasetManifest.model_validate(order["manifest"]), whole=order["archive"])
     folder.mkdir(parents=True)
-    return formats.writer(order["format"]).write(table, folder, symlink)
+    try:
+        return writer.write(table, folder, symlink)
+    except FileNotFoundError:  # a format with the images inside, and these stayed elsewhere
+        bring(order)
+        shutil.rmtree(folder)
+        folder.mkdir()
+        return writer.write(table, folder, symlink)
+
+
+def bring(order: dict[str, Any]) -> None:
+    """Have the version's images in the store."""
+    sources = [Source(**source) for source in order["sources"]]
+    elsewhere.bring(Path(order["store"]), order["manifest"]["digest"], sources)
 
 
 def pack(folder: Path, target: IO[bytes]) -> None:

@@ -20,8 +20,9 @@ from fastapi.responses import Response, StreamingResponse
 from retinue_platform import access
 from retinue_platform.auth import Caller, Identity
 from retinue_platform.context import Context, Platform
+from retinue_platform.sources import all_places
 from retinue_platform.tables import DatasetRow, VersionRow
-from retinue_platform.workers import how_it_ended, next_answer, working
+from retinue_platform.workers import CREDENTIALS, how_it_ended, next_answer, working
 from retinue_sdk.api import DatasetFormat, Finding
 from retinue_sdk.dataset import manifest
 from retinue_sdk.errors import DataError, NotFoundError, from_problem
@@ -100,7 +101,7 @@ class Archive(Response):
 async def _written(order: dict[str, Any]) -> AsyncIterator[tuple[Process, list[Finding]]]:
     """A worker that has written the version, and what was lost; nothing of it is left afterwards."""
     try:
-        async with working("retinue_platform.exporter", order) as process:
+        async with working("retinue_platform.exporter", order, CREDENTIALS) as process:
             answer = await _answer(process)
             yield process, [Finding.model_validate(finding) for finding in answer["losses"]]
     finally:
@@ -139,6 +140,8 @@ def _order(platform: Context, caller: Identity, dataset_id: UUID, number: int, w
         plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in dataset.name)
         return {
             "manifest": manifest(platform.settings.store, row.digest).model_dump(mode="json"),
+            "store": str(platform.settings.store),
+            "sources": all_places(platform.settings),
             "format": wanted,
             "filename": f"{plain}-v{number}-{wanted}.zip",
             "folder": str(platform.work / f"export-{uuid4()}"),

@@ -18,6 +18,7 @@ from retinue_platform.workers import take_order
 from retinue_sdk import merge, split, store
 from retinue_sdk.api import VersionContent
 from retinue_sdk.dataset import manifest
+from retinue_sdk.elsewhere import read_objects
 from retinue_sdk.errors import DataError, RetinueError
 from retinue_sdk.formats.report import refuse_blocking
 from retinue_sdk.store_gc import hold
@@ -43,16 +44,17 @@ def make_version(order: dict[str, Any], reporter: Reporter) -> VersionContent:
     table, findings = found.table, list(found.findings)
     refuse_blocking(findings)
     reporter.begin("storing", 1.0)
-    target, merged = Path(order["store"]), None
+    target, merged, away = Path(order["store"]), None, {}
     same_volume = target.stat().st_dev == Path(order["folder"]).stat().st_dev
     with hold(target):  # the parent's images stay until they are the new version's too
         if order["parent"] is None:
             table, rule = split.ensure(table, order["request"]["seed"])
         else:
             result = _merge(order, table)
+            away = read_objects(target / "versions" / order["parent"])
             table, rule, merged = result.table, result.split_rule, result.counts
             findings += result.findings
-        made = store.publish(table, target, reporter.progress, link=same_volume)
+        made = store.publish(table, target, reporter.progress, link=same_volume, urls=found.urls, away=away)
     return VersionContent(
         digest=made.digest,
         format=found.format,
@@ -67,12 +69,13 @@ def make_version(order: dict[str, Any], reporter: Reporter) -> VersionContent:
         recognised=found.why,
         merged=merged,
         origin=order["origin"],
+        elsewhere=made.elsewhere,
     )
 
 
 def _merge(order: dict[str, Any], table: AnnotationTable) -> merge.Result:
     request, target = order["request"], Path(order["store"])
-    base = store.load_version(manifest(target, order["parent"]))
+    base = store.load_version(manifest(target, order["parent"]), whole=False)
     return merge.merge(
         base, table, merge.Wish(request["classes"], request["conflict"], request["split"], request["seed"])
     )

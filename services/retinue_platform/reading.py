@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,8 @@ from retinue_sdk.archive_names import safe_parts
 from retinue_sdk.fetch import Policy, fetch
 from retinue_sdk.formats.files import is_image, measure
 from retinue_sdk.formats.report import Report
-from retinue_sdk.places import Source
-from retinue_sdk.remote import bring
+from retinue_sdk.places import Source, not_in_place
+from retinue_sdk.remote import Brought, bring
 from retinue_sdk.table import AnnotationTable, make_table
 from retinue_sdk.video import VideoLimits, extract_frames, is_video
 
@@ -32,6 +32,7 @@ class Read:
     why: str | None
     table: AnnotationTable
     findings: list[Finding]
+    urls: dict[str, str] = field(default_factory=dict)  # of the files that are to stay where they are
 
 
 def read(order: dict[str, Any], reporter: Reporter) -> Read:
@@ -42,10 +43,13 @@ def read(order: dict[str, Any], reporter: Reporter) -> Read:
     folder = Path(order["folder"])
     folder.mkdir(parents=True)
     if order["source"] is not None:
-        brought, findings = _bring(order["source"], folder, reporter)
-        if brought.is_dir():
-            return _read_folder(brought, findings, order, reporter)
-        order |= {"upload": str(brought), "filename": brought.name}
+        brought = _bring(order["source"], folder, reporter)
+        if brought.path.is_dir():
+            found = _read_folder(brought.path, brought.findings, order, reporter)
+            return replace(found, urls=brought.urls) if order["request"].get("in_place") else found
+        order |= {"upload": str(brought.path), "filename": brought.path.name}
+        if order["request"].get("in_place"):
+            raise not_in_place()
     upload, name, request = Path(order["upload"]), order["filename"], order["request"]
     if request.get("every") or request.get("seconds") or (not is_image(name) and is_video(upload)):
         return _read_video(upload, name, order, reporter)
@@ -56,13 +60,13 @@ def read(order: dict[str, Any], reporter: Reporter) -> Read:
     return _read_folder(root, findings, order, reporter)
 
 
-def _bring(source: dict[str, Any], folder: Path, reporter: Reporter) -> tuple[Path, list[Finding]]:
+def _bring(source: dict[str, Any], folder: Path, reporter: Reporter) -> Brought:
     """A source as a folder, or as a file under its own name."""
     if "policy" in source:
         reporter.begin("fetching", 0.3)
         got = fetch(source["url"], folder / "fetched" / "file", Policy(**source["policy"]), reporter.progress)
         (name,) = safe_parts(got.name, 1)
-        return (folder / "fetched" / "file").rename(folder / "fetched" / name), []
+        return Brought((folder / "fetched" / "file").rename(folder / "fetched" / name), [], {})
     reporter.begin("copying", 0.3)
     places = [Source(**place) for place in source["places"]]
     limits = archive.Limits(total_bytes=source["largest"])

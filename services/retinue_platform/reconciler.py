@@ -11,13 +11,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
 import anyio.to_thread
 from sqlalchemy import select, update
 
-from retinue_platform import ingest
+from retinue_platform import bringing, ingest
 from retinue_platform.admission import Entry, admit, needed_slots
 from retinue_platform.attempt import Attempt, Tools
 from retinue_platform.context import Context
@@ -50,7 +51,14 @@ class Reconciler:
         self.database, self.bus, self.trainers = context.db, context.bus, context.trainers
         self.slots = context.settings.slots
         self._limiter = context.background
-        self._tools = Tools(context.db, context.bus, context.settings.store, self.in_thread, context.trainers.silent)
+        self._tools = Tools(
+            context.db,
+            context.bus,
+            context.settings.store,
+            self.in_thread,
+            context.trainers.silent,
+            partial(bringing.bring, context.settings),
+        )
         self._attempts: dict[UUID, Attempt] = {}
 
     async def in_thread(self, work: Callable[[], Result]) -> Result:

@@ -148,6 +148,7 @@ class VersionContent(Reply):
     recognised: str | None = None  # why it was read in this format, unless somebody chose it
     merged: Merged | None = None  # when it was made by adding to its parent
     origin: str | None = None  # where the data came from: a URL, or the name of the file that was sent
+    elsewhere: int = 0  # images whose bytes stayed at their place when it was made
 
 
 class DatasetVersion(VersionContent):

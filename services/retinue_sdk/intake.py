@@ -34,6 +34,7 @@ class Incoming(Reading):
     upload_id: UUID | None = None
     source: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)] | None = None
     # https://..., or a place: s3://, gs://, az://, file://; see GET /sources
+    in_place: bool = False  # the images of a folder at a place stay there until a training or an export needs them
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

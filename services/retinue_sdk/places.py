@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
-from retinue_sdk.errors import ForbiddenError
+from retinue_sdk.errors import DataError, ForbiddenError
 
 # schemes that are read, and what makes their driver anonymous
 ANONYMOUS: dict[str, dict[str, Any]] = {
@@ -53,4 +53,14 @@ def find_source(url: str, sources: Sequence[Source]) -> Source:
         code="source_refused",
         hint="Upload the data, or ask your administrator to open that place.",
         where=url[:200] if url.isprintable() else None,
+    )
+
+
+def not_in_place() -> DataError:
+    """Images in an archive, or behind a URL of the web, cannot be read one by one later."""
+    return DataError(
+        "Only the images of a folder at a place, such as s3://, can stay where they are.",
+        code="in_place_unsupported",
+        hint="Name the folder, or import without `in_place`.",
+        where="in_place",
     )

@@ -10,11 +10,13 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from retinue_sdk.api import Finding
 from retinue_sdk.archive import unpack
@@ -22,6 +24,7 @@ from retinue_sdk.archive_member import Kind, Limits, Member, Progress, Read, spe
 from retinue_sdk.archive_names import safe_parts
 from retinue_sdk.archive_plan import make_plan, write
 from retinue_sdk.disk import FULL, appearing, check_room
+from retinue_sdk.elsewhere import changed
 from retinue_sdk.errors import ForbiddenError, NotFoundError, RetinueError, UnavailableError
 from retinue_sdk.formats.report import Report
 from retinue_sdk.names import printable
@@ -37,17 +40,26 @@ def copy_from(
     """Copy what is below `url` into `folder`, which appears when all is in it; a single file is unpacked as an archive."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as spool:
-        brought, findings = bring(url, Path(spool) / "files", sources, limits, progress)
-        if brought.is_dir():
-            brought.rename(folder)
-            return folder, findings
-        return unpack(brought, folder, limits)
+        brought = bring(url, Path(spool) / "files", sources, limits, progress)
+        if brought.path.is_dir():
+            brought.path.rename(folder)
+            return folder, brought.findings
+        return unpack(brought.path, folder, limits)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What was copied: a folder, or a file when the URL is that of one."""
+
+    path: Path
+    findings: list[Finding]
+    urls: dict[str, str]  # of each file of a folder that can be asked for again, by its path here
 
 
 def bring(
     url: str, folder: Path, sources: Sequence[Source], limits: Limits | None = None, progress: Progress | None = None
-) -> tuple[Path, list[Finding]]:
-    """The same with a single file left as it is, under its own name in `folder`: then the answer is that file."""
+) -> Brought:
+    """The same with a single file left as it is, under its own name in `folder`."""
     url = url.rstrip("/")
     source = find_source(url, sources)
     limits, tell = limits or Limits(), progress or (lambda _: None)
@@ -55,11 +67,43 @@ def bring(
         found = _local(url, source) if url.startswith("file://") else _stored(url, source)
         members = list(islice(found, limits.members + 1))
         if [member.name for member in members] == [""]:
-            return _single(members[0], url, folder, limits, tell), []
-        return _copied(members, folder, limits, tell)
+            return Brought(_single(members[0], url, folder, limits, tell), [], {})
+        findings, places = _copied(members, folder, limits, tell)
+        urls = {str(folder / path): f"{url}/{name}" for path, name in places}
+        return Brought(folder, findings, {path: url for path, url in urls.items() if url.isprintable()})
 
 
-def _copied(members: list[Member], folder: Path, limits: Limits, tell: Progress) -> tuple[Path, list[Finding]]:
+class Opener:
+    """Reads objects by their URL, each as it was when its size was `size`."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sources
+        self._stores: dict[str, Any] = {}
+
+    @contextmanager
+    def reading(self, url: str, size: int) -> Iterator[Read]:
+        """The bytes of an object, in pieces. Raises ConflictError `source_changed` when it is gone."""
+        source = find_source(url, self._sources)
+        try:
+            with _failures(url), self._opened(url, size, source) as read:
+                yield read
+        except NotFoundError as error:
+            raise changed(url) from error
+
+    def _opened(self, url: str, size: int, source: Source) -> AbstractContextManager[Read]:
+        scheme, _, path = url.partition("://")
+        if scheme == "file":
+            root = Path(source.url.removeprefix("file://")).resolve()
+            return _opened(Path(path), root)
+        if source.url not in self._stores:
+            self._stores[source.url] = _file_system(source)
+        return _reading(self._stores[source.url].cat_file, path, size)
+
+
+def _copied(
+    members: list[Member], folder: Path, limits: Limits, tell: Progress
+) -> tuple[list[Finding], list[tuple[str, str]]]:
+    """What was left out, and each file's path below the folder with its name at the place."""
     report = Report()
     plan = make_plan(members, None, limits, report)
     check_room(folder.parent, plan.total)
@@ -70,7 +114,7 @@ def _copied(members: list[Member], folder: Path, limits: Limits, tell: Progress)
             list(pool.map(lambda entry: write(members[entry[0]], place / entry[1]), batch))
             done += sum(members[position].size for position, _ in batch)
             tell(done / plan.total if plan.total else 1.0)
-    return folder, report.findings()
+    return report.findings(), [(path, members[position].name) for position, path in plan.places.items()]
 
 
 def _single(member: Member, url: str, folder: Path, limits: Limits, tell: Progress) -> Path:
@@ -85,11 +129,8 @@ def _single(member: Member, url: str, folder: Path, limits: Limits, tell: Progre
 
 def _stored(url: str, source: Source) -> Iterator[Member]:
     """The files below a URL of an object store; one without a name if it is itself a file."""
-    import fsspec  # noqa: PLC0415 - an extra of its own, and so are its drivers
-
-    scheme, _, path = url.partition("://")
-    options = {**ANONYMOUS[scheme], **source.options, "skip_instance_cache": True, "use_listings_cache": False}
-    store = fsspec.filesystem(scheme, **options)
+    path = url.partition("://")[2]
+    store = _file_system(source)
     found = store.find(path, detail=True)
     if not found:
         raise FileNotFoundError(url)
@@ -97,6 +138,14 @@ def _stored(url: str, source: Source) -> Iterator[Member]:
         name = key.removeprefix("/").removeprefix(path).removeprefix("/")
         size, folder = int(entry["size"] or 0), key.endswith("/")
         yield Member(name, size, "folder" if folder else "file", partial(_reading, store.cat_file, key, size))
+
+
+def _file_system(source: Source) -> Any:
+    import fsspec  # noqa: PLC0415 - an extra of its own, and so are its drivers
+
+    scheme = source.url.partition("://")[0]
+    options = {**ANONYMOUS[scheme], **source.options, "skip_instance_cache": True, "use_listings_cache": False}
+    return fsspec.filesystem(scheme, **options)
 
 
 @contextmanager

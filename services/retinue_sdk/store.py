@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import pandas as pd
 
 from retinue_sdk.dataset import blob_files, read_classes, version_folder
 from retinue_sdk.disk import full_disk
+from retinue_sdk.elsewhere import Object, blob_file, settle, write_objects
 from retinue_sdk.errors import DataError
 from retinue_sdk.files import sha256, sync_folder
 from retinue_sdk.schema import DatasetManifest, Task
@@ -43,27 +44,45 @@ class Published:
     splits: dict[str, int]
     size_bytes: int  # of the images
     created: bool  # false when the same content was there already
+    elsewhere: int  # images whose bytes are not in the store
 
 
-def publish(table: AnnotationTable, store: Path, progress: Progress | None = None, *, link: bool = False) -> Published:
+def publish(
+    table: AnnotationTable,
+    store: Path,
+    progress: Progress | None = None,
+    *,
+    link: bool = False,
+    urls: Mapping[str, str] | None = None,
+    away: Mapping[str, Object] | None = None,
+) -> Published:
     """Store a table's images and make a version of it. `link` takes the files over by hard link: only for files of our own.
 
-    An image with a `blob` and no `path` is in the store already: so a version is made of another one's images.
+    An image with a `blob` and no `path` is in the store already: so a version is made of another one's images. Those whose
+    path is among `urls` stay where the URL says, and only that is kept; `away` are those that others left so, by blob.
     """
     with full_disk(store), hold(store), staging(store) as folder:
-        table = _with_blobs(_ordered(table), store, folder, progress or (lambda _: None), link=link)
+        tell = progress or (lambda _: None)
+        table, objects = _with_blobs(_ordered(table), store, folder, tell, link=link, urls=urls or {}, away=away or {})
         digest = content_digest(table)
         target = store / "versions" / digest
-        created = not target.exists() and _make_version(table, digest, folder / "version", target)
+        created = not target.exists() and _make_version(table, digest, folder / "version", target, objects)
+        if objects and not created:  # the same images are at another place too
+            write_objects(target, objects)
         content = read_classes(target)
     return Published(
         digest, target, list(table.classes), table.tasks, len(table), len(table.annotations), table.splits,
-        content["size_bytes"], created,
+        content["size_bytes"], created, int(table.images["blob"].isin(list(objects)).sum()),
     )  # fmt: skip
 
 
-def load_version(dataset: DatasetManifest, roots: Sequence[Path] | None = None) -> AnnotationTable:
-    """The table of a version with `path` leading to each blob; checked against its digest."""
+def load_version(
+    dataset: DatasetManifest, roots: Sequence[Path] | None = None, *, whole: bool = True
+) -> AnnotationTable:
+    """The table of a version with `path` leading to each blob; checked against its digest.
+
+    Every blob has to be there, unless `whole` is false: so a version is read whose images stayed elsewhere.
+    """
     folder = version_folder(dataset, roots)
     content = read_classes(folder)
     classes = content["classes"]
@@ -78,7 +97,7 @@ def load_version(dataset: DatasetManifest, roots: Sequence[Path] | None = None) 
             where=str(folder),
         )
     paths = blob_files(dataset, list(table.images["blob"]), roots)
-    for key, path in zip(table.images["key"], paths, strict=True):
+    for key, path in zip(table.images["key"], paths, strict=True) if whole else ():
         if not path.is_file():
             raise _blob_missing(key)
     return table.with_images(path=list(map(str, paths)))
@@ -123,35 +142,40 @@ def _ordered(table: AnnotationTable) -> AnnotationTable:
 
 
 def _with_blobs(
-    table: AnnotationTable, store: Path, folder: Path, progress: Progress, *, link: bool
-) -> AnnotationTable:
-    """Put every image into the store; new files become visible only after all of them are on the disk."""
+    table: AnnotationTable,
+    store: Path,
+    folder: Path,
+    progress: Progress,
+    *,
+    link: bool,
+    urls: Mapping[str, str],
+    away: Mapping[str, Object],
+) -> tuple[AnnotationTable, dict[str, Object]]:
+    """Put every image into the store, but for those that stay where they are: all of these by blob."""
     digests: list[str] = []
     staged: dict[str, Path] = {}
+    objects = dict(away)
     blobs = store.resolve() / "blobs"
     for done, (source, known) in enumerate(zip(table.images["path"], table.images["blob"], strict=True), 1):
         if known and source in ("", f"{blobs}/{known[:2]}/{known}"):
             digest = known  # it lies in the store already and is not read again
-            if not source and not _blob(store, digest).exists():
+            if digest not in away and not blob_file(store, digest).exists():
                 raise _blob_missing(digest)
         else:
             digest = sha256(Path(source))
-            if digest not in staged and not _blob(store, digest).exists():
+            if source in urls:
+                objects[digest] = Object(urls[source], Path(source).stat().st_size)
+            elif digest not in staged and not blob_file(store, digest).exists():
                 staged[digest] = _stage(Path(source), folder / digest, digest, link=link)
         digests.append(digest)
         progress(0.95 * done / len(table))
-    if staged:
-        os.sync()  # one flush for all of them: a flush per file costs minutes with 100,000 images
-    for digest, path in staged.items():
-        target = _blob(store, digest)
-        target.parent.mkdir(exist_ok=True)
-        path.replace(target)
-    for prefix in {digest[:2] for digest in staged}:
-        sync_folder(store / "blobs" / prefix)
-    sync_folder(store / "blobs")
+    settle(store, staged)
     progress(1.0)
-    paths = [str(_blob(store, digest)) for digest in digests]
-    return table.with_images(blob=digests, path=paths)
+    paths = [str(blob_file(store, digest)) for digest in digests]
+    wanted = objects.keys() & set(digests)
+    return table.with_images(blob=digests, path=paths), {
+        blob: objects[blob] for blob in sorted(wanted) if not blob_file(store, blob).exists()
+    }
 
 
 def _stage(source: Path, target: Path, digest: str, *, link: bool) -> Path:
@@ -170,10 +194,12 @@ def _stage(source: Path, target: Path, digest: str, *, link: bool) -> Path:
     return target
 
 
-def _make_version(table: AnnotationTable, digest: str, made: Path, target: Path) -> bool:
+def _make_version(table: AnnotationTable, digest: str, made: Path, target: Path, objects: Mapping[str, Object]) -> bool:
     """Write a version beside its place, flush it and rename it there; false when another publisher was first."""
     made.mkdir()
     table.to_parquet(made)
+    if objects:
+        write_objects(made, objects)
     blobs = {Path(path) for path in table.images["path"]}
     content: dict[str, Any] = {
         "digest": digest,
@@ -186,7 +212,7 @@ def _make_version(table: AnnotationTable, digest: str, made: Path, target: Path)
         "images": len(table),
         "annotations": len(table.annotations),
         "splits": table.splits,
-        "size_bytes": sum(path.stat().st_size for path in blobs),
+        "size_bytes": sum(objects[path.name].size if path.name in objects else path.stat().st_size for path in blobs),
     }
     (made / "classes.json").write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
     for file in made.iterdir():
@@ -201,7 +227,3 @@ def _make_version(table: AnnotationTable, digest: str, made: Path, target: Path)
         raise
     sync_folder(target.parent)
     return True
-
-
-def _blob(store: Path, digest: str) -> Path:
-    return store / "blobs" / digest[:2] / digest

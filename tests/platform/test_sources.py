@@ -173,6 +173,13 @@ def test_an_object_store_is_copied_with_the_credentials_of_the_operator(world):
     assert dataset["versions"][0]["classes"] == ["cat", "dog"]
     assert dataset["versions"][0]["origin"] == "s3://sets/open/pets"
     assert SECRET not in json.dumps([dataset, world.user.get("/sources").json()])
+    world.bucket.put_object(Bucket="sets", Key="open/more/a/0.png", Body=picture(1000))
+    there = world.imported(source="s3://sets/open/more", in_place=True)
+    assert (there["status"], there["versions"][0]["elsewhere"]) == ("ready", 1)
+    version = f"/datasets/{there['id']}/versions/1/archive?format=image_folder"
+    assert world.user.get(version).status_code == 200
+    world.bucket.delete_object(Bucket="sets", Key="open/more/a/0.png")
+    assert world.user.get(version).status_code == 200  # it is in the store since then
     nothing = world.imported(source="s3://sets/open/none")
     assert nothing["problem"]["code"] == "source_not_found"
     world.bucket.put_object(Bucket="sets", Key="open/large.zip", Body=bytes(10_000_001))

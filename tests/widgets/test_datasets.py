@@ -132,6 +132,9 @@ def test_what_is_uploaded_may_be_a_folder_here_or_at_a_place(project, shared, tm
     assert here.versions[0].data.digest == there.versions[0].data.digest
     assert [here.versions[0].data.origin, there.versions[0].data.origin] == ["pets v1.2.tar", f"file://{shared}/pets"]
     assert sent[-1][0] == sent[-1][1] > 0
+    (shared / "owls/owl").mkdir(parents=True)
+    (shared / "owls/owl/a.png").write_bytes(picture(950))
+    assert verb(f"add pets file://{shared}/owls --in-place --split train").versions[0].data.elsewhere == 1
     said = repr(verb("sources"))
     assert f"file://{shared}" in said
     assert "an archive, a folder, a video, up to 50 GB" in said

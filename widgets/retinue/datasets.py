@@ -78,8 +78,8 @@ class Dataset:
 
         `classes` maps incoming names to existing ones, or to None to leave a class out. `conflict` says what to do with an
         image whose key is taken: skip, keep_both or replace. Options are `split` (of images that bring none), `format`,
-        `seed`, `note`, `every` and `seconds` as for `Project.upload`, and `parent`, the version to add to when it is not the
-        newest.
+        `seed`, `note`, `every`, `seconds` and `in_place` as for `Project.upload`, and `parent`, the version to add to when
+        it is not the newest.
 
         Raises
         ------

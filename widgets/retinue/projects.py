@@ -73,7 +73,8 @@ class Project:
 
         `path` is a file or a folder here, or what the platform reads itself: `https://...`, `s3://...`; see `sources`. A
         folder is packed on the way. `form` is the format when it is not recognised. Options are `every` (so many frames of
-        a video), `seconds` (between two of them, 1 by default) and `seed`.
+        a video), `seconds` (between two of them, 1 by default), `seed`, and `in_place`: the images of a folder at a place
+        stay there until a training or an export needs them.
 
         Raises
         ------

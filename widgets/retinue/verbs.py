@@ -142,13 +142,13 @@ def parse_classes(pairs: Sequence[str]) -> dict[str, str | None]:
 
 
 def _add(c: Context, a: argparse.Namespace) -> Dataset:
-    options = {"split": a.split, "note": a.note, **_given(a, "every", "seconds")}
+    options = {"split": a.split, "note": a.note, **_given(a, "every", "seconds", "in_place")}
     dataset = c.project.dataset(a.name)
     return dataset.add(a.file, parse_classes(a.classes), a.conflict, c.progress, **options)
 
 
 def _upload(c: Context, a: argparse.Namespace) -> Dataset:
-    return c.project.upload(a.file, a.name, c.progress, a.format, **_given(a, "every", "seconds"))
+    return c.project.upload(a.file, a.name, c.progress, a.format, **_given(a, "every", "seconds", "in_place"))
 
 
 def _given(a: argparse.Namespace, *names: str) -> dict[str, Any]:
@@ -181,6 +181,13 @@ _FRAMES: dict[str, dict[str, Any]] = {
     "every": {"type": int, "metavar": "N", "help": "of a video every n-th frame"},
     "seconds": {"type": float, "metavar": "S", "help": "of a video a frame each so many seconds; 1 by default"},
 }
+_IN_PLACE: dict[str, dict[str, Any]] = {
+    "in-place": {
+        "action": "store_true",
+        "default": None,
+        "help": "the images of a folder at a place stay there until they are needed",
+    }
+}
 _TASK = {"task": {"help": "for this task"}}
 _FIND = {"find": {"help": "only those with this in their name", "default": ""}}
 _VERSION = {"version": {"type": int, "help": "the version; the newest by default"}}
@@ -193,8 +200,8 @@ VERBS = (
     Verb("use", "choose the project that the other verbs mean", _use, ("name",)),
     Verb("datasets", "list the project's datasets", lambda c, _: c.project.datasets()),
     Verb("dataset", "show a dataset and what was found in it", lambda c, a: c.project.dataset(a.name), ("name",)),
-    Verb("upload", "make a dataset of an archive, a folder, a video, a URL or a place such as s3://", _upload, ("file",), {"name": {"help": "the dataset's name"}} | _FORMAT | _FRAMES),
-    Verb("add", "add an image, or whatever `upload` takes, to a dataset, as a new version", _add, ("name", "file"), _ADD | _FRAMES),
+    Verb("upload", "make a dataset of an archive, a folder, a video, a URL or a place such as s3://", _upload, ("file",), {"name": {"help": "the dataset's name"}} | _FORMAT | _FRAMES | _IN_PLACE),
+    Verb("add", "add an image, or whatever `upload` takes, to a dataset, as a new version", _add, ("name", "file"), _ADD | _FRAMES | _IN_PLACE),
     Verb("retry", "try the failed import of a dataset again, perhaps as another format", lambda c, a: c.project.dataset(a.name).retry(**_given(a, "format", "every", "seconds")), ("name",), _FORMAT | _FRAMES),
     Verb("dismiss", "put the problem of a failed addition to a dataset away", lambda c, a: c.project.dataset(a.name).dismiss(), ("name",)),
     Verb("sources", "list where data may come from", lambda c, _: sources(c.session)),

@@ -136,6 +136,11 @@ export interface components {
        * @default null
        */
       source: string | null;
+      /**
+       * In Place
+       * @default false
+       */
+      in_place: boolean;
       /** Name */
       name: string;
       /**
@@ -222,6 +227,11 @@ export interface components {
        * @default null
        */
       origin: string | null;
+      /**
+       * Elsewhere
+       * @default 0
+       */
+      elsewhere: number;
       /** Number */
       number: number;
       /** Parent */
@@ -854,6 +864,11 @@ export interface components {
        * @default null
        */
       source: string | null;
+      /**
+       * In Place
+       * @default false
+       */
+      in_place: boolean;
       /**
        * Parent
        * @default null
