@@ -165,6 +165,7 @@ def test_data_comes_from_files_and_places_and_what_fails_is_tried_again_or_put_a
     page.keyboard.press("Enter")
     expect(form.get_by_role("alert")).to_contain_text("Imports from a URL are off")
     form.get_by_label("Address").fill(f"{opened.as_uri()}/birds")
+    form.get_by_label("Leave the images").check()
     page.keyboard.press("Enter")
     birds = item.filter(has_text="birds")
     expect(birds).to_contain_text("20 images · 2 classes")
@@ -180,6 +181,7 @@ def test_data_comes_from_files_and_places_and_what_fails_is_tried_again_or_put_a
     page.get_by_title("Open birds").click()
     body = page.locator(".retinue-Dataset-body")
     expect(body).to_contain_text(f"Made from {opened.as_uri()}/birds")
+    expect(body).to_contain_text("20 of its images stay there")
     body.get_by_text("Add images…").click()
     bad = {"name": "notes.zip", "mimeType": "application/zip", "buffer": b"no images at all"}
     body.get_by_label("Archive, image or video").set_input_files(bad)

@@ -6,18 +6,18 @@ import { readClassMap } from './classmap';
 import { UploadItem } from './datasets';
 import { FormatSelect, useFormats } from './export';
 import { Failed, Importing } from './failed';
-import { Frames } from './intake';
+import { Frames, InPlace } from './intake';
 import type { Dataset, Merged, VersionCreate } from './schema';
 import type { IUi } from './ui';
 import { ProblemView, useAction } from './ui';
-import { FIRST_STEP, isVideo, nameOf } from './what';
+import { FIRST_STEP, isPlace, isVideo, nameOf } from './what';
 import type { What } from './what';
 
 const NAMED = 50; // classes in the hint
 
-type Settings = Pick<VersionCreate, 'format' | 'conflict' | 'split' | 'note'>;
+type Settings = Pick<VersionCreate, 'format' | 'in_place' | 'conflict' | 'split' | 'note'>;
 
-const FIRST: Settings = { format: null, conflict: 'skip', split: null, note: '' };
+const FIRST: Settings = { format: null, in_place: false, conflict: 'skip', split: null, note: '' };
 
 interface IAdd {
   ui: IUi;
@@ -73,17 +73,20 @@ function AddForm({ ui, classes, busy, add }: IForm): JSX.Element {
   const [map, setMap] = React.useState('');
   const { classes: renamed, wrong } = readClassMap(map);
   const video = what !== null && isVideo(nameOf(what));
+  const place = what !== null && 'source' in what && isPlace(what.source) && !video;
   const set = (part: Partial<Settings>) => setSettings({ ...settings, ...part });
   const submit = (event: React.FormEvent) => {
     event.preventDefault();
     if (what) {
       const reading = video ? { ...step, format: null } : {};
-      run(() => add(what, { ...settings, ...reading, classes: renamed }));
+      const in_place = settings.in_place && place;
+      run(() => add(what, { ...settings, ...reading, in_place, classes: renamed }));
     }
   };
   return (
     <form className="retinue-Add-form" onSubmit={submit}>
       <Chooser ui={ui} what={what} choose={choose} />
+      {place && <InPlace trans={trans} inPlace={settings.in_place} set={in_place => set({ in_place })} />}
       {video ? (
         <Frames trans={trans} step={step} set={setStep} />
       ) : (

@@ -145,6 +145,14 @@ function Version({
           {trans.__('For')} {version.tasks.join(', ')} · {version.classes.join(', ')}
         </p>
         {version.origin && <p className="retinue-Facts">{trans.__('Made from %1', version.origin)}</p>}
+        {version.elsewhere > 0 && (
+          <p className="retinue-Facts">
+            {trans.__(
+              '%1 of its images stay there until they are needed',
+              version.elsewhere.toLocaleString()
+            )}
+          </p>
+        )}
         {version.recognised && <p className="retinue-Facts">{trans.__('Read as %1', version.recognised)}</p>}
         <Findings findings={version.findings} trans={trans} />
       </section>

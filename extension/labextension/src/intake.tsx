@@ -7,7 +7,7 @@ import { toProblem } from './problem';
 import type { Problem, Sources } from './schema';
 import type { IUi } from './ui';
 import { ProblemView } from './ui';
-import { datasetName, FIRST_STEP, isVideo, nameOf } from './what';
+import { datasetName, FIRST_STEP, isPlace, isVideo, nameOf } from './what';
 import type { Reading, Step } from './what';
 
 type Trans = IUi['trans'];
@@ -88,6 +88,21 @@ export function useSources({ model }: IUi): Sources | null {
   return sources;
 }
 
+interface IInPlace {
+  trans: Trans;
+  inPlace: boolean;
+  set: (inPlace: boolean) => void;
+}
+
+export function InPlace({ trans, inPlace, set }: IInPlace): JSX.Element {
+  return (
+    <label className="retinue-InPlace">
+      <input type="checkbox" checked={inPlace} onChange={event => set(event.target.checked)} />{' '}
+      {trans.__('Leave the images of a folder there, and get them when they are needed')}
+    </label>
+  );
+}
+
 interface ISource {
   ui: IUi;
   source: string;
@@ -139,12 +154,13 @@ interface IImport extends Step {
   source: string;
   name: string;
   format: string;
+  in_place: boolean;
 }
 
 /** Asks for an address and has a dataset made of what is there; asks again, with the reason, when it is refused. */
 export async function importSource(ui: IUi): Promise<void> {
   const { trans, model } = ui;
-  let form: IImport | null = { source: '', name: '', format: '', ...FIRST_STEP };
+  let form: IImport | null = { source: '', name: '', format: '', in_place: false, ...FIRST_STEP };
   for (let problem: Problem | null = null; ;) {
     form = await askForm<IImport>({
       title: trans.__('Import from a URL or a bucket'),
@@ -165,8 +181,10 @@ export async function importSource(ui: IUi): Promise<void> {
   }
 }
 
-function readingOf({ source, format, every, seconds }: IImport): Reading {
-  return isVideo(nameOf({ source })) ? { every, seconds } : { format: format || null };
+function readingOf({ source, format, in_place, every, seconds }: IImport): Reading {
+  return isVideo(nameOf({ source }))
+    ? { every, seconds }
+    : { format: format || null, in_place: in_place && isPlace(source) };
 }
 
 interface IImportForm {
@@ -184,6 +202,9 @@ function ImportForm({ ui, form, set, problem }: IImportForm): JSX.Element {
     <>
       {problem && <ProblemView problem={problem} trans={trans} />}
       <SourceField ui={ui} source={form.source} write={source => set({ ...form, source })} />
+      {isPlace(form.source) && !isVideo(name) && (
+        <InPlace trans={trans} inPlace={form.in_place} set={in_place => set({ ...form, in_place })} />
+      )}
       <label>
         {trans.__('Name of the dataset')}
         <input

@@ -4,7 +4,7 @@ import type { DatasetCreate } from './schema';
 /** A file of this computer, a path among the Jupyter server's files, or an address that the platform reads itself. */
 export type What = { file: File } | { path: string } | { source: string };
 
-export type Reading = Partial<Pick<DatasetCreate, 'format' | 'every' | 'seconds'>>;
+export type Reading = Partial<Pick<DatasetCreate, 'format' | 'every' | 'seconds' | 'in_place'>>;
 
 /** Which frames are taken of a video: one every so many frames, or one each so many seconds. */
 export type Step = Pick<DatasetCreate, 'every' | 'seconds'>;
@@ -29,6 +29,11 @@ export function nameOf(what: What): string {
 
 export function isVideo(name: string): boolean {
   return VIDEO.test(name);
+}
+
+/** Whether it is a folder or an object store that the operator has opened, rather than a URL that is fetched. */
+export function isPlace(source: string): boolean {
+  return /^(?!https?:)[a-z0-9]+:\/\//i.test(source.trim());
 }
 
 /** Whether a file of this name may be a dataset, or become part of one. */
