@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -27,24 +28,42 @@ def ensure(table: AnnotationTable, seed: int) -> tuple[AnnotationTable, str | No
 
 def _draw(table: AnnotationTable, pool: Ints, seed: int, share: float) -> tuple[AnnotationTable, str]:
     by_class = "class" in table.annotations["kind"].unique()
-    strata = table.labels()[pool] if by_class else np.zeros(len(pool), dtype=np.int64)
-    keys = table.images["key"].to_numpy()
-    ranks = np.array([_rank(seed, key) for key in keys[pool]], dtype=np.uint64)
-    splits = table.images["split"].to_numpy(dtype=object).copy()
-    splits[pool] = "train"
+    units, whole = _units(table, pool)
+    names, unit_of = np.unique(units, return_inverse=True)
+    sizes = np.bincount(unit_of)
+    strata = np.zeros(len(names), dtype=np.int64)
+    if by_class:
+        strata[:] = np.iinfo(np.int64).max
+        np.minimum.at(strata, unit_of, table.labels()[pool])  # of a group with several: whatever order they come in
+    ranks = np.array([_rank(seed, name) for name in names], dtype=np.uint64)
+    drawn = np.zeros(len(names), dtype=bool)
     for stratum in np.unique(strata):
-        members = pool[strata == stratum]
-        order = np.lexsort((keys[members].astype(str), ranks[strata == stratum]))
-        splits[members[order[: _validation_count(len(members), share)]]] = "val"
-    rule = f"{round(100 * (1 - share))}/{round(100 * share)}{', stratified by class' if by_class else ''}, seed {seed}"
-    return table.with_images(split=splits), rule
+        members = np.flatnonzero(strata == stratum)
+        order = members[np.argsort(ranks[members], kind="stable")]
+        drawn[order[: _validation_count(sizes[order], share)]] = True
+    splits = table.images["split"].to_numpy(dtype=object).copy()
+    splits[pool] = np.where(drawn[unit_of], "val", "train")
+    how = f"{', stratified by class' if by_class else ''}{f', {whole}' if whole else ''}"
+    return table.with_images(split=splits), f"{round(100 * (1 - share))}/{round(100 * share)}{how}, seed {seed}"
 
 
-def _validation_count(count: int, share: float) -> int:
-    """At least one of two or more; a single image is for training."""
-    return 0 if count < 2 else min(count - 1, max(1, round(count * share)))
+def _units(table: AnnotationTable, pool: Ints) -> tuple[Any, str]:
+    """What is drawn, a name for each image, and that in words: groups stay whole, unless there is but one."""
+    keys, groups = (table.images[name].to_numpy(dtype=object)[pool].astype(str) for name in ("key", "group"))
+    units = np.where(groups == "", keys, groups)
+    if np.array_equal(units, keys):
+        return keys, ""
+    return (units, "groups kept whole") if len(np.unique(units)) > 1 else (keys, "one group on both sides")
 
 
-def _rank(seed: int, key: str) -> int:
-    """A number that depends on nothing but the seed and the key, so that adding an image moves few others."""
-    return int.from_bytes(hashlib.sha256(f"{seed}\n{key}".encode()).digest()[:8], "big")
+def _validation_count(sizes: Ints, share: float) -> int:
+    """How many of the first units make up the share of all images: at least one, and never all; one alone is for training."""
+    if len(sizes) < 2:
+        return 0
+    wanted = max(1, round(int(sizes.sum()) * share))
+    return min(len(sizes) - 1, int(np.searchsorted(np.cumsum(sizes), wanted)) + 1)
+
+
+def _rank(seed: int, name: str) -> int:
+    """A number that depends on nothing but the seed and the name, so that adding an image moves few others."""
+    return int.from_bytes(hashlib.sha256(f"{seed}\n{name}".encode()).digest()[:8], "big")

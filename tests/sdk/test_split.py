@@ -44,6 +44,26 @@ def test_boxes_are_split_as_a_whole():
     assert rule == "80/20, seed 3"
 
 
+def grouped(groups):
+    columns = {"key": [f"{i}.png" for i in range(len(groups))], "group": groups}
+    return split.stratified(make_table(columns, {}, []), 0)
+
+
+def test_groups_stay_on_one_side():
+    films = [f"film {i // 25}" for i in range(100)] + [""] * 20
+    table, rule = grouped(films)
+    sides = table.images.groupby("group")["split"].nunique()
+    assert sides.drop("").tolist() == [1, 1, 1, 1]
+    assert set(table.splits) == {"train", "val"}
+    assert rule == "80/20, groups kept whole, seed 0"
+
+
+def test_a_single_group_is_on_both_sides_and_that_is_said():
+    table, rule = grouped(["film"] * 10)
+    assert table.splits == {"train": 8, "val": 2}
+    assert rule == "80/20, one group on both sides, seed 0"
+
+
 @pytest.mark.parametrize(
     ("given", "expected", "drawn"),
     [
