@@ -3,7 +3,7 @@
 `python -m tests.corpus` sends all of them in all ways and measures.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -27,11 +27,12 @@ def world(tmp_path_factory):
     world.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def over_http(world):
-    """The answers to one case of each row, two at a time."""
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(FIRST, pool.map(world.http, FIRST), strict=True))
+    """The answers to come to one case of each row; they are asked for, two at a time, while other tests run."""
+    pool = ThreadPoolExecutor(2)
+    yield {case: pool.submit(world.http, case) for case in FIRST}
+    pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case not in SENT], ids=str)
@@ -41,7 +42,7 @@ def test_each_case_is_answered(case):
 
 @pytest.mark.parametrize("case", FIRST, ids=str)
 def test_each_row_is_answered_over_http(over_http, case):
-    assert misses(case, over_http[case]) == []
+    assert misses(case, over_http[case].result()) == []
 
 
 @pytest.mark.parametrize("case", [*THREE_WAYS, *SENT], ids=str)
@@ -51,6 +52,7 @@ def test_the_same_is_answered_in_all_ways(world, case):
 
 
 def test_nothing_is_left_of_what_was_refused(world, over_http):
+    wait(over_http.values())
     assert world.left_behind() == []
     assert "Traceback" not in world.platform.read_log()
     listed = {dataset.name: dataset.data for dataset in world.project.datasets()}

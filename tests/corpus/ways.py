@@ -233,8 +233,9 @@ def misses(case, answer):
         found += [f"{key}: {got[key]!r}, not {wanted[key]!r}" for key in wanted if got[key] != wanted[key]]
         if says.get("says", "") not in f"{problem['message']} {problem['hint']}":
             found.append(f"it does not say {says['says']!r}")
-        if not problem["message"] or not problem["hint"] or len(problem["message"]) > 2000:
-            found.append("no message and advice to read")
+        texts = [problem[key] for key in ("message", "hint", "where")]
+        if not all(texts) or not "".join(texts).isprintable() or len(problem["message"]) > 2000:
+            found.append(f"no message, advice and place to read: {texts}")
         return found
     if answer.version is None:
         return [*found, f"it was refused: {answer.problem}"]
@@ -257,5 +258,5 @@ def _unsaid(says, shown):
         wanted = [f"[{says['code']}]", says["where"] or "", says.get("says", "")]
     else:
         wanted = [part for severity, _code, _count, where in says["findings"] for part in (severity, where)]
-        wanted.append(says.get("split_rule", ""))
+        wanted += ["ready", says.get("split_rule", "")]
     return [f"{part!r} is not shown" for part in wanted if part not in shown]
