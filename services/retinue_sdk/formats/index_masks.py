@@ -70,6 +70,7 @@ def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -
     blank = next(value for value in (BACKGROUND, *VOID) if value not in numbers)
     kind = np.uint8 if max([*numbers, blank]) <= 255 else np.uint16
     shapes = _Shapes(table, numbers, report)
+    path.mkdir(parents=True, exist_ok=True)
     for row, (name, source, split) in enumerate(
         zip(table.file_names, table.images["path"], table.images["split"], strict=True)
     ):

@@ -6,6 +6,7 @@ and duplicate keys are refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,7 @@ from retinue_sdk.formats.report import Report, printable
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 KNOWN = {"path", "train", "val", "valid", "test", "nc", "names"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NUMBERS: dict[str, type[int | float]] = {"tag:yaml.org,2002:int": int, "tag:yaml.org,2002:float": float}
 
 
@@ -57,6 +59,8 @@ class _Loader(yaml.SafeLoader):
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         value = super().construct_scalar(node)
+        if _SURROGATE.search(value):
+            raise _Refused("yaml_invalid", "A text holds half of a character.", "Write it as UTF-8.", node.start_mark)
         return Plain(value) if isinstance(node, yaml.ScalarNode) and node.style is None else value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
