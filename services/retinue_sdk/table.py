@@ -45,7 +45,7 @@ IMAGE_COLUMNS = {
     "height": "int32",
     "split": "str",
     "group": "str",  # images that must stay on one side of a split: one patient, one video
-    "attributes": "str",  # JSON, or empty
+    "attributes": "str",  # a JSON object, or empty
 }
 ANNOTATION_COLUMNS = {
     "image": "int64",  # row of `images`
@@ -57,7 +57,7 @@ ANNOTATION_COLUMNS = {
     "y2": "float64",
     "source": "str",
     "line": "int32",
-    "attributes": "str",  # JSON, or empty
+    "attributes": "str",  # a JSON object, or empty
 }
 _IMAGE_DEFAULTS = {"blob": "", "path": "", "width": 0, "height": 0, "split": "", "group": "", "attributes": ""}
 _NAN = float("nan")

@@ -14,28 +14,7 @@ from retinue_sdk import raster
 from retinue_sdk.formats import label_studio
 from tests.sdk.checks import attributes, codes, few, read_safely
 from tests.sdk.drawn import draw
-from tests.sdk.tool_exports import changed, rectangle, result, rows, shapes, studio, task
-
-
-def brush(mask):
-    """The bytes Label Studio has for a mask: blocks of repeated and of single values."""
-    values = np.repeat(np.asarray(mask, dtype=np.uint8).reshape(-1) * 255, 4)
-    bits = f"{len(values):032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}"
-    ends = [*np.flatnonzero(np.diff(values)) + 1, len(values)]
-    start = 0
-    for end in ends:
-        while start < end:
-            length = min(end - start, 2**16)
-            size = next(i for i, n in enumerate((3, 4, 8, 16)) if length <= 2**n)
-            repeated = (start + end) % 3 > 0  # single ones now and then
-            length = length if repeated else min(length, 8)
-            size = size if repeated else 0
-            bits += f"{int(repeated)}{size:02b}{length - 1:0{(3, 4, 8, 16)[size]}b}"
-            bits += f"{values[start]:08b}" * (1 if repeated else length)
-            start += length
-    bits += "0" * (-len(bits) % 8)
-    return [int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)]
-
+from tests.sdk.tool_exports import brush, changed, rectangle, result, rows, shapes, studio, task
 
 PAINTED = np.random.default_rng(3).random((48, 64)) < 0.2
 

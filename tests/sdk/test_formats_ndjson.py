@@ -65,8 +65,8 @@ def odd_table(root):
         '{"difficult": "1"}',
         '{"a":1e-7,"ü":[null,{}]}',
         '{"two":\n"lines"}',
-        '"text"',
-        "{broken",
+        '{"number":1e400}',
+        '{"a":"\\u00fc"}',
         '{"n":NaN}',
     ]
     nan = float("nan")
@@ -163,6 +163,11 @@ A = image(key="a.png")
         (image(split=None), "line_invalid"),
         (image(attributes=[1]), "line_invalid"),
         (image(attributes=5), "line_invalid"),
+        (image(attributes="{broken"), "line_invalid"),
+        (image(attributes='"text"'), "line_invalid"),
+        (image(attributes='{"a":' * 200 + "1" + "}" * 200), "line_invalid"),
+        ('{"type":"image","key":"b.png","attributes":{"a":"\\ud800"}}', "line_invalid"),
+        ('{"type":"image","key":"b.png","attributes":{"a":' + "9" * 5000 + "}}", "line_invalid"),
         (image(blob="../../etc/passwd"), "line_invalid"),
         (image({"kind": "circle"}), "line_invalid"),
         (image({"kind": "box", "box": [1, 2, 3]}), "line_invalid"),

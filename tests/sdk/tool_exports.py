@@ -94,6 +94,26 @@ def result(value, tool="label", key="r", **more):
     }  # fmt: skip
 
 
+def brush(mask):
+    """The bytes Label Studio has for a mask: blocks of repeated and of single values."""
+    values = np.repeat(np.asarray(mask, dtype=np.uint8).reshape(-1) * 255, 4)
+    bits = f"{len(values):032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}"
+    ends = [*np.flatnonzero(np.diff(values)) + 1, len(values)]
+    start = 0
+    for end in ends:
+        while start < end:
+            length = min(end - start, 2**16)
+            size = next(i for i, n in enumerate((3, 4, 8, 16)) if length <= 2**n)
+            repeated = (start + end) % 3 > 0  # single ones now and then
+            length = length if repeated else min(length, 8)
+            size = size if repeated else 0
+            bits += f"{int(repeated)}{size:02b}{length - 1:0{(3, 4, 8, 16)[size]}b}"
+            bits += f"{values[start]:08b}" * (1 if repeated else length)
+            start += length
+    bits += "0" * (-len(bits) % 8)
+    return [int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)]
+
+
 def rectangle(x=25, y=25, width=25, height=50, rotation=0, label="car", **more):
     place = {"x": x, "y": y, "width": width, "height": height, "rotation": rotation}
     return result({**place, "rectanglelabels": [label]}, **more)

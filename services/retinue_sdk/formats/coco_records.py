@@ -21,6 +21,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from retinue_sdk.formats import coco_json
 from retinue_sdk.formats.coco_json import BAD, Document, Json, is_repeated, records, report_value, typed, without_gc
 from retinue_sdk.formats.image_names import leads_outside
+from retinue_sdk.formats.json_files import is_deep
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.rows import to_json
 
@@ -138,6 +139,8 @@ def categories_of(document: Document, report: Report) -> Iterator[tuple[str, Cat
             report.add("coco_id_duplicate", f"{where}.id", category.id)
             continue
         ids.add(category.id)
+        if is_deep(record):
+            raise RecursionError("a category is nested too deeply")
         yield where, category, {k: v for k, v in record.items() if k not in Category.__struct_fields__}
 
 

@@ -15,9 +15,10 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
 
+from retinue_sdk.errors import DataError
 from retinue_sdk.file_types import SUFFIXES
 from retinue_sdk.formats.report import Report
-from retinue_sdk.names import is_hidden, same_form
+from retinue_sdk.names import is_hidden, printable, same_form
 
 # Only raster decoders of long standing: a file never reaches another one, whatever its name is.
 RASTERS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -36,7 +37,7 @@ STRUCTURE = {
 # what the decoders raise for files that are damaged on purpose
 UNREADABLE = (
     OSError, ValueError, SyntaxError, UnidentifiedImageError, OverflowError, TypeError, IndexError, KeyError, EOFError,
-    struct.error, zlib.error,
+    struct.error, zlib.error, MemoryError,  # for a chunk that claims to be gigabytes long
 )  # fmt: skip
 
 _LISTED: ContextVar[dict[Path, list[str]] | None] = ContextVar("listed", default=None)
@@ -72,11 +73,26 @@ def list_files(root: Path) -> list[str]:
 def _walk(root: Path) -> list[str]:
     found: list[str] = []
     for folder, folders, names in os.walk(root):
+        _check_names([folder, *folders, *names])
         folders[:] = sorted(f for f in folders if not is_hidden(f))
         base = Path(folder).relative_to(root).as_posix()
         prefix = "" if base == "." else f"{base}/"
         found += [prefix + name for name in names if not is_hidden(name)]
     return sorted(found)
+
+
+def _check_names(names: list[str]) -> None:
+    """Refuse a name that is no text: neither a table nor a report could hold it."""
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError:
+        name = next(name for name in names if any("\ud800" <= c < "\ue000" for c in name))
+        raise DataError(
+            "The name of a file or a folder is not UTF-8.",
+            code="file_name_invalid",
+            hint="Rename it.",
+            where=printable(os.fsencode(name).decode(errors="backslashreplace")),
+        ) from None
 
 
 def dataset_root(path: Path) -> Path:
@@ -166,12 +182,14 @@ def check_class_names(names: Sequence[str], where: str, report: Report) -> list[
     for position, name in enumerate(names):
         if not name.strip() or len(name) > 200 or not name.isprintable():
             report.add("class_name_invalid", where, name or f"class {position}")
+        known = seen.setdefault(same_form(name), name)
         if name in taken:
             report.add("class_name_duplicate", where, name)
-        elif same_form(name) in seen:
-            report.add("class_name_similar", where, f"{seen[same_form(name)]}, {name}")
-        seen.setdefault(same_form(name), name)
-        unique = name if name not in taken else f"{name} #{position}"
+        elif known != name:
+            report.add("class_name_similar", where, f"{known}, {name}")
+        unique = name
+        while unique in taken:  # also where the data has a class called so
+            unique = f"{unique} #{position}"
         taken.add(unique)
         usable.append(unique)
     return usable

@@ -6,11 +6,10 @@ otherwise: `bbox_xyxy`, or {xmin, ymin, xmax, ymax}. What else is said of an obj
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retinue_sdk.formats.json_files import finite, mapping
+from retinue_sdk.formats.json_files import finite, mapping, object_of
 from retinue_sdk.formats.label_columns import role
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.rows import Box, Rows
@@ -101,7 +100,7 @@ class Objects:
             if name in (self.box, self.category, "id") or value is None:
                 continue
             if name == "attributes" and isinstance(value, str):
-                found |= _object(value)
+                found |= said(value) if value else {}
             elif not isinstance(value, str | bool | int | float) or (
                 isinstance(value, float) and finite(value) is None
             ):
@@ -141,8 +140,9 @@ def _problem(item: Mapping[str, Any], box: str, category: str, where: str, parse
     return "class_out_of_range", where, item.get(category)
 
 
-def _object(text: str) -> dict[str, Any]:
+def said(text: str) -> dict[str, Any]:
+    """What a text of attributes says: the object it holds, else itself."""
     try:
-        return mapping(json.loads(text))
-    except (ValueError, RecursionError):
-        return {"attributes": text} if text else {}
+        return object_of(text)
+    except ValueError:
+        return {"attributes": text}

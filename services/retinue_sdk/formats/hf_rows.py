@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retinue_sdk.formats.hf_files import UNREADABLE, Source
-from retinue_sdk.formats.hf_objects import Objects
+from retinue_sdk.formats.hf_objects import Objects, said
 from retinue_sdk.formats.json_files import finite, mapping
 from retinue_sdk.formats.mask_files import Masks
 from retinue_sdk.formats.report import Report
@@ -111,7 +111,7 @@ def _tell(cells: Mapping[str, Any], image: int, source: Source, told: Told) -> N
     if columns.group and cells[columns.group]:
         told.group[image] = cells[columns.group]
     if columns.attributes and cells[columns.attributes]:
-        told.attributes[image] = cells[columns.attributes]
+        told.attributes[image] = to_json(said(cells[columns.attributes]))
         return
     scalars = {name: cells[name] for name in columns.scalars if _is_told(cells[name])}
     if scalars:

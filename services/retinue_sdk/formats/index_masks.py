@@ -80,6 +80,7 @@ def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -
     """Write images/<split>, masks/<split> and a config.yaml with the classes."""
     table, report = fit(table, HOLDS, NAME)
     drawing = Drawing(table, NAME, report)
+    path.mkdir(parents=True, exist_ok=True)
     for row, (name, source, split) in enumerate(
         zip(table.file_names, table.images["path"], table.images["split"], strict=True)
     ):

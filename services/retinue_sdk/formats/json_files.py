@@ -46,7 +46,19 @@ def load_json(path: Path, name: str, report: Report, max_bytes: int) -> Any | No
 def parse(text: str) -> Any:
     """The object or array in a text. ValueError or RecursionError for anything that `load_json` refuses."""
     value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse, parse_float=_float)
-    _check(value, text)
+    check(value, text)
+    return value
+
+
+def object_of(text: str) -> dict[str, Any]:
+    """The object that a text of attributes holds. ValueError for a text that no writer could take for one."""
+    try:
+        value = json.loads(text)
+        check(value, text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("a text that holds no object")  # noqa: TRY004 - the data is wrong, not the caller
     return value
 
 
@@ -115,17 +127,22 @@ def _float(literal: str) -> float:
     return value
 
 
-def _check(value: Any, text: str) -> None:
+def check(value: Any, text: str) -> None:
     """Refuse what would break later: a mere scalar, a depth that recursion cannot follow, and half characters."""
     if not isinstance(value, dict | list):
         raise ValueError("neither an object nor an array")  # noqa: TRY004 - the data is wrong, not the caller
+    if is_deep(value):
+        raise RecursionError("nested too deeply")
+    if _SURROGATE.search(text):
+        json.dumps(value, ensure_ascii=False).encode()
+
+
+def is_deep(value: Any) -> bool:
+    """Whether objects and arrays are nested deeper than MAX_DEPTH."""
     level = [value]
     for _ in range(MAX_DEPTH):
         if not level:
             break
         values = (child for parent in level for child in (parent.values() if isinstance(parent, dict) else parent))
         level = [child for child in values if isinstance(child, dict | list)]
-    if level:
-        raise RecursionError
-    if _SURROGATE.search(text):
-        json.dumps(value, ensure_ascii=False).encode()
+    return bool(level)

@@ -6,8 +6,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from retinue_sdk.formats.json_files import MAX_DEPTH, object_of
+
 VERSION = 1
 MAX_LINE = 256 << 20  # bytes: an image with hundreds of large masks
+
+LONG = 4000  # characters of attributes, beyond which a whole number may have too many
 
 Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 Natural = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
@@ -75,13 +79,19 @@ def decode_image(line: bytes) -> Image:
 
 
 def attributes_of(raw: msgspec.Raw) -> str:
-    """Attributes as a table holds them: the text of an object exactly as it stands, or what a string says."""
+    """Attributes as a table holds them: the text of an object exactly as it stands, which a string may hold."""
     content = bytes(raw)
     if content.startswith(b'"'):
-        return msgspec.json.decode(content, type=str)
+        text = msgspec.json.decode(content, type=str)
+        if text:
+            object_of(text)
+        return text
     if not content.startswith(b"{"):
         raise ValueError("attributes are neither an object nor a string")
-    return content.decode()
+    text = content.decode()
+    if len(text) > LONG or "\\u" in text or max(text.count("{"), text.count("[")) > MAX_DEPTH:
+        object_of(text)
+    return text
 
 
 def _decoded(decoder: Any, line: bytes) -> Any:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from retinue_sdk import geometry
 from retinue_sdk.formats.files import Measured, check_class_names
+from retinue_sdk.formats.json_files import LARGEST, is_deep
 from retinue_sdk.formats.report import Report
 from retinue_sdk.table import AnnotationTable, make_table
 
@@ -23,7 +24,7 @@ _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",",
 
 
 def number(text: str) -> float | None:
-    """A finite number as every format writes it; None for anything else, the digits of other scripts included."""
+    """A number as every format writes it, that an image can have; None for anything else, digits of other scripts included."""
     text = text.strip()
     if not text.isascii() or "_" in text or len(text) > NUMBER_LENGTH:
         return None
@@ -31,7 +32,7 @@ def number(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if -LARGEST <= value <= LARGEST else None
 
 
 @dataclass
@@ -176,7 +177,12 @@ class Rows:
 
 
 def to_json(attributes: Mapping[str, Any] | None) -> str:
-    """Attributes as a table holds them: one form for the same content, nothing for none."""
+    """Attributes as a table holds them: one form for the same content, nothing for none.
+
+    RecursionError for what is nested deeper than any reader follows.
+    """
+    if attributes and any(isinstance(value, dict | list) for value in attributes.values()) and is_deep(attributes):
+        raise RecursionError("attributes are nested too deeply")
     return _ENCODER.encode(attributes) if attributes else ""
 
 

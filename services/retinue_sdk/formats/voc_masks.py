@@ -22,7 +22,7 @@ def read_numbers(path: Path, name: str, size: Size, labelmap: Labelmap | None, r
 
     With a labelmap they are the numbers of its colours, whatever way the file says which class is meant.
     """
-    mode, palette = _header(path)
+    mode, palette = _header(path, size)
     if mode in COLORS:
         numbers = _read_colors(path, name, size, report)
     else:
@@ -47,13 +47,15 @@ def write_numbers(path: Path, numbers: Indexes) -> None:
     image.save(path)
 
 
-def _header(path: Path) -> tuple[str, list[int]]:
-    """The mode of a PNG and the numbers of its palette's colours; nothing for a file that is no PNG."""
+def _header(path: Path, size: Size) -> tuple[str, list[int]]:
+    """The mode of a PNG, and the numbers of its palette's colours if it is of this size; nothing for a file that is no PNG."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # no pixel is read here
+            warnings.simplefilter(
+                "ignore", Image.DecompressionBombWarning
+            )  # the palette comes with all pixels, whose number is checked
             with Image.open(path, formats=("PNG",)) as image:
-                colors = image.getpalette() if image.mode == "P" else None
+                colors = image.getpalette() if image.mode == "P" and image.size == size else None
                 return image.mode, numbers_of(np.reshape(colors or [], (-1, 3))).tolist()
     except (*files.UNREADABLE, Image.DecompressionBombError):
         return "", []

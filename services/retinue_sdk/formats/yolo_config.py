@@ -26,6 +26,7 @@ IDS = "class_ids"  # ours: the ids that classes had before labels were numbered 
 TASK = "task"  # detect, segment, pose or obb: tells oriented boxes from polygons of four corners
 KNOWN = {"path", "train", "val", "valid", "test", "nc", "names", IDS, TASK}
 _WHOLE = re.compile(r"-?[0-9]{1,100}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NUMBERS: dict[str, type[int | float]] = {"tag:yaml.org,2002:int": int, "tag:yaml.org,2002:float": float}
 
 
@@ -64,6 +65,8 @@ class _Loader(yaml.SafeLoader):
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         value = super().construct_scalar(node)
+        if _SURROGATE.search(value):
+            raise _Refused("yaml_invalid", "A text holds half of a character.", "Write it as UTF-8.", node.start_mark)
         return Plain(value) if isinstance(node, yaml.ScalarNode) and node.style is None else value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:

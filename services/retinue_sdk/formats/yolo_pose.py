@@ -35,6 +35,7 @@ HOLDS = Holds(
 )
 MAX_POINTS = 1000
 VISIBLE = 2.0
+FARTHEST = 1e6  # parts of an image: no place that anything means
 
 
 def read(path: Path) -> tuple[AnnotationTable, list[Finding]]:
@@ -119,6 +120,7 @@ def _keypoints(labels: Labels, config: Config) -> Shapes:
         counted[:, 6::3] = False
     labels = check_coordinates(labels, counted.reshape(-1))
     points = _with_visibility(labels, skeleton)
+    points[(np.abs(points) > FARTHEST).any(axis=2)] = 0  # where a point lies that is not labelled means nothing
     points[:, :, :2] *= labels.sizes[:, None, :]
     shapes = geometry.from_flat(points.reshape(-1), np.full(len(labels), skeleton.points * 3))
     boxes = pixels(labels.table(width)[:, :4], labels.sizes)

@@ -1,4 +1,4 @@
-"""Whatever bytes a stranger sends: a table, or an error of the data; never another exception, never a file outside."""
+"""Whatever archive a stranger sends: it is unpacked, or an error of the data; never another exception, never a file outside."""
 
 from __future__ import annotations
 
@@ -15,80 +15,13 @@ from hypothesis import strategies as st
 
 from retinue_sdk.archive import unpack
 from retinue_sdk.errors import DataError
-from retinue_sdk.formats import pascal_voc, yolo_detect
 from retinue_sdk.names import unique_names
 from tests.corpus.archives import a_tar, a_zip, entry, pax, zst
-from tests.sdk.drawn import draw, voc, voc_object, yolo
+from tests.sdk.drawn import draw
 
 few = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
-numbers = st.one_of(
-    st.floats().map(str),
-    st.integers(-5, 100).map(str),
-    st.text(max_size=5),
-    st.sampled_from(["0", "0.5", "1e400", "-0"]),
-)
-rows = st.lists(st.lists(numbers, max_size=7).map(" ".join), max_size=6).map("\n".join)
-yamls = st.one_of(
-    st.binary(max_size=60),
-    st.text(max_size=60).map(str.encode),
-    st.lists(
-        st.tuples(
-            st.sampled_from(["path", "train", "val", "names", "nc", "download", "<<", "? a"]), st.text(max_size=12)
-        ),
-        max_size=5,
-    ).map(lambda pairs: "\n".join(f"{k}: {v}" for k, v in pairs).encode("utf-8", "surrogatepass")),
-)
-
-
-@pytest.fixture
-def yolo_root(tmp_path):
-    return yolo(tmp_path, {"images/train/a.png": "", "images/val/b.png": ""})
-
-
-@few
-@given(rows)
-@example("0 0.5 0.5 0.5 0.5\x850 1 1 1 1")
-@example("0 0.5 0.5 0.5 0.5\x0b9 9")
-def test_labels(yolo_root, text):
-    (yolo_root / "labels/train/a.txt").write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
-    table, findings = yolo_detect.read(yolo_root)
-    assert ((table.boxes > -100) & (table.boxes < 200)).all()
-    assert all(len(f.examples) <= 10 for f in findings)
-
-
-@few
-@given(yamls)
-@example(b"train: \x00")
-@example(b"names: [a]\ntrain: 'a\\0b'")
-@example(b'names: [a]\ntrain: "a\\0b"')
-@example(b'names: [a]\npath: "\\ud800"\n')
-@example(b"names: {[a]: b}")
-@example(b"? {a: b}\n: c")
-@example(b"names: [a]\ntrain: " + b"x" * 5000)
-def test_data_yaml(yolo_root, content):
-    (yolo_root / "data.yaml").write_bytes(content)
-    yolo_detect.sniff(yolo_root)
-    with contextlib.suppress(DataError):
-        yolo_detect.read(yolo_root)
-
-
-@few
-@given(
-    st.one_of(
-        st.binary(max_size=80), st.text(max_size=40).map(lambda t: voc_object(t, 1, t, 3, 4).encode("utf-8", "replace"))
-    )
-)
-@example(b"<?xml version='1.0' encoding='no-such'?><annotation/>")
-@example(b"\xff\xfe<\x00a\x00/\x00>\x00")
-@example(b"<annotation><size><width>1e300</width><height>-5</height></size></annotation>")
-def test_voc_documents(tmp_path, content):
-    root = tmp_path / "voc"
-    shutil.rmtree(root, ignore_errors=True)
-    voc(root, {"a": ""})
-    (root / "Annotations/a.xml").write_bytes(content)
-    pascal_voc.read(root)
 
 
 @pytest.mark.parametrize("container", ["zip", "tar", "tar.gz", "tar.zst"])
