@@ -1,1 +1,1 @@
-"""Kills processes of a running hub during trainings, and compares three ledgers afterwards: `python -m tests.faults`."""
+"""Kills and full disks: of a hub's services during trainings, and of what makes datasets: `python -m tests.faults`."""

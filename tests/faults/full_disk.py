@@ -229,7 +229,7 @@ def trainings(folder: Path, points: int, chance: random.Random):
             again, _ = train(service)
             if again.status != "succeeded":
                 broken.append(f"with room again: {again}")
-            for path in service.runs.iterdir():
+            for path in service.runs.glob("*-*"):
                 shutil.rmtree(path, ignore_errors=True)
     volume.close()
     sys.stderr.write("".join(f"{line}\n" for line in broken))

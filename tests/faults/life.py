@@ -8,16 +8,13 @@ step all of it is looked at, beside the platform: see `whole`.
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
+import signal
 import sys
-import tempfile
 import threading
 import time
 import uuid
-from collections import Counter
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 from hypothesis import HealthCheck, Phase, settings
@@ -30,11 +27,9 @@ from retinue_platform.context import Context
 from retinue_platform.settings import Settings
 from retinue_platform.tables import DatasetRow
 from tests.benchmarks import Figure
+from tests.faults.forked import Forked, World
 from tests.faults.whole import Whole
-from tests.faults.zygote import Zygote
-from tests.platform.hub import StandInHub
-from tests.platform.running import Running, put, wait_for
-from tests.platform.stack import Trainer
+from tests.platform.running import put, wait_for
 from tests.platform.test_datasets import archive, picture
 
 FEW = st.integers(0, 11)  # which one of what there is
@@ -43,50 +38,6 @@ CRASH = st.sampled_from(
     [None] * 14 + [0, 2, 5, 10, 20, 40]
 )  # milliseconds from the request to the kill of the platform
 OPERATION = st.integers(1, 160)  # of files, by a worker; an import of two images has some 140
-
-
-class World:
-    """What all examples share: the zygote, a hub, a trainer, and what was counted."""
-
-    def __init__(self) -> None:
-        shm = Path("/dev/shm")  # kills lose no page of memory, and the machine's disks are not flushed all the time
-        self.folder = Path(tempfile.mkdtemp(prefix="retinue-life-", dir=shm if shm.is_dir() else None))
-        self.zygote, self.hub = Zygote(self.folder), StandInHub()
-        self.hub.server.handle_error = lambda *_: None  # its askers are killed
-        self.trainer = Trainer(self.folder / "trainer", self.folder)
-        self.trainer.start()
-        self.done: Counter[str] = Counter()
-
-    def close(self) -> None:
-        self.trainer.__exit__(None, None, None)
-        self.zygote.close()
-        self.hub.close()
-        shutil.rmtree(self.folder)
-
-
-class Forked(Running):
-    """A platform out of the zygote."""
-
-    def __init__(self, world: World, data: Path) -> None:
-        self.zygote = world.zygote
-        super().__init__(
-            world.hub,
-            data,
-            RETINUE_TRAINERS=json.dumps({"points": world.trainer.url}),
-            RETINUE_TRAINER_TOKEN_FILE=str(world.trainer.token_file),
-        )
-
-    def start(self) -> None:
-        self.log = (self.data.parent / f"{self.data.name}.log").open("ab")
-        self.process = self.zygote.platform(self.environment, self.log.fileno())
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.base}/health/ready", trust_env=False).status_code == 200:
-                    return
-            assert self.process.poll() is None, self.read_log()
-            time.sleep(0.005)
-        raise AssertionError(self.read_log())
 
 
 class Life(RuleBasedStateMachine):
@@ -329,7 +280,8 @@ def packed(content: list[int]) -> bytes:
 
 
 def run(steps: int = 20_000, length: int = 100) -> list[Figure]:
-    """So many steps at least; the first promise that is broken is raised with the steps that led to it."""
+    """So many steps at least, or until SIGINT; the first promise that is broken is raised with the steps that led to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background processes ignore it
     Life.world = World()
     began = time.monotonic()
     try:
@@ -344,8 +296,10 @@ def run(steps: int = 20_000, length: int = 100) -> list[Figure]:
                 suppress_health_check=list(HealthCheck),
             )
             run_state_machine_as_test(Life, settings=how)
-        done = Life.world.done
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped; the figures are of what was done.\n")
     finally:
+        done = Life.world.done
         Life.world.close()
     figures = [
         Figure("steps of the life of datasets, all promises held", done.pop("steps"), "steps", steps, "more"),

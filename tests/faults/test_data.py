@@ -12,7 +12,7 @@ def check(figures):
 
 
 def test_datasets_live_through_random_steps_and_kills():
-    check(life.run(steps=200, length=50))
+    check(life.run(steps=120, length=40))
 
 
 def test_an_upload_is_whole_whatever_was_killed(tmp_path):
