@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ def main() -> None:
 
 def compare(a: Path, b: Path, limit: int, offset: int) -> dict[str, Any]:
     """The counts, and a page of each list: what `VersionDiff` holds beside the two numbers."""
-    found = diff(read(a), read(b))
+    with ThreadPoolExecutor(2) as pool:
+        found = diff(*pool.map(read, (a, b)))
     return {
         "images": {kind: found.count(kind) for kind in KINDS},
         "annotations": {kind: found.count(column) for kind, column in _ANNOTATIONS.items()},

@@ -12,11 +12,11 @@ import pandas as pd
 
 from retinue_sdk import prints
 from retinue_sdk.dataset import read_classes
-from retinue_sdk.table import AnnotationTable, Ints
+from retinue_sdk.table import AnnotationTable, Ints, pieces
 
 KINDS = ("added", "removed", "modified", "moved")
 _IMAGE = ("key", "blob", "split", "group", "attributes")
-_LEFT_OUT = ("source", "line")  # where an annotation was read is nothing that it says
+_LEFT_OUT = ("source", "line", "geometry")  # where an annotation was read is nothing that it says
 
 
 @dataclass(frozen=True)
@@ -37,34 +37,44 @@ class Diff:
         return cast("list[dict[str, Any]]", lines)
 
 
-def read(folder: Path) -> AnnotationTable:
-    """The table of a version in the store, as far as `diff` looks at it."""
+@dataclass(frozen=True)
+class Side:
+    """A version in the store, as far as it is compared: instead of its coordinates it has their prints, a tenth of them."""
+
+    table: AnnotationTable
+    geometry: prints.Prints
+
+
+def read(folder: Path) -> Side:
+    """One side of a comparison, from the store."""
     classes = read_classes(folder)["classes"]
-    return AnnotationTable.from_parquet(
+    table = AnnotationTable.from_parquet(
         folder, [c["name"] for c in classes], [c["id"] for c in classes], leave_out=_LEFT_OUT
     )
+    return Side(table, prints.of_geometry(pieces(folder / "annotations.parquet")))
 
 
-def diff(a: AnnotationTable, b: AnnotationTable) -> Diff:
-    """What is other in `b` than in `a`.
+def diff(before: Side | AnnotationTable, after: Side | AnnotationTable) -> Diff:
+    """What is other in `after` than in `before`.
 
     An image is found again by its key, else by its bytes. It was moved when the same bytes have another key or are in
     another split, and modified when its bytes, attributes or annotations are others.
     """
-    before, after = _pairs(a.images, b.images)
-    old, new = _lines(a.images, before), _lines(b.images, after)
+    (a, a_prints), (b, b_prints) = _taken(before), _taken(after)
+    rows_a, rows_b = _pairs(a.images, b.images)
+    old, new = _lines(a.images, rows_a), _lines(b.images, rows_b)
     same_bytes = old["blob"].eq(new["blob"])
     images = pd.DataFrame({
-        "key": new["key"].where(after >= 0, old["key"]),
-        "split": new["split"].where(after >= 0, old["split"]),
+        "key": new["key"].where(rows_b >= 0, old["key"]),
+        "split": new["split"].where(rows_b >= 0, old["split"]),
         "was_key": old["key"],
         "was_split": old["split"],
-        "added": before < 0,
-        "removed": after < 0,
+        "added": rows_a < 0,
+        "removed": rows_b < 0,
         "other_bytes": ~same_bytes,
         "other_attributes": old["attributes"].ne(new["attributes"]) | old["group"].ne(new["group"]),
         "moved": same_bytes & (old["key"].ne(new["key"]) | old["split"].ne(new["split"])),
-    } | _annotations(a, b, before, after))  # fmt: skip
+    } | _annotations((a, a_prints, rows_a), (b, b_prints, rows_b)))  # fmt: skip
     both = ~images["added"] & ~images["removed"]
     for column in ("other_bytes", "other_attributes", "moved"):
         images[column] &= both
@@ -72,6 +82,12 @@ def diff(a: AnnotationTable, b: AnnotationTable) -> Diff:
     images["modified"] = both & (images["other_bytes"] | images["other_attributes"] | touched)
     changed = images[images[list(KINDS)].any(axis=1)].sort_values("key", kind="stable", ignore_index=True)
     return Diff(changed, _without(b.classes, a.classes), _without(a.classes, b.classes))
+
+
+def _taken(side: Side | AnnotationTable) -> tuple[AnnotationTable, prints.AnnotationPrints]:
+    if isinstance(side, Side):
+        return side.table, prints.of_annotations(side.table, side.geometry)
+    return side, prints.of_annotations(side)
 
 
 def _pairs(a: pd.DataFrame, b: pd.DataFrame) -> tuple[Ints, Ints]:
@@ -96,16 +112,18 @@ def _lines(images: pd.DataFrame, rows: Ints) -> pd.DataFrame:
     return images[list(_IMAGE)].reindex(rows).fillna("").reset_index(drop=True)
 
 
-def _annotations(a: AnnotationTable, b: AnnotationTable, before: Ints, after: Ints) -> dict[str, Ints]:
+def _annotations(
+    a: tuple[AnnotationTable, prints.AnnotationPrints, Ints], b: tuple[AnnotationTable, prints.AnnotationPrints, Ints]
+) -> dict[str, Ints]:
     """How many annotations of each pair of images were added, removed and changed.
 
     What says the same in both is taken away first; then what has the same shape, or else the same label, has changed.
     """
-    old, new = prints.of_annotations(a), prints.of_annotations(b)
-    sums = [np.append(prints.of_images(t, p.whole), np.uint64(0)) for t, p in ((a, old), (b, new))]
+    (_, old, before), (_, new, after) = a, b
+    sums = [np.append(prints.of_images(table, p.whole), np.uint64(0)) for table, p, _ in (a, b)]
     other = np.flatnonzero(sums[0][before] != sums[1][after])
-    pair_a, rows_a = _rows_of(a, before, other)
-    pair_b, rows_b = _rows_of(b, after, other)
+    pair_a, rows_a = _rows_of(a[0], before, other)
+    pair_b, rows_b = _rows_of(b[0], after, other)
     changed = np.zeros(len(before), dtype=np.int64)
     for question in ("whole", "shape", "label"):
         left_a, left_b = _unmatched(

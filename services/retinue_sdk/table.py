@@ -7,7 +7,7 @@ image's rows are a range. Every shape has a box around it; a class and a value h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -204,7 +204,10 @@ class AnnotationTable:
         """
         try:
             images = pq.read_table(folder / "images.parquet").to_pandas()
-            rows, geometry = _read_rows(folder / "annotations.parquet", leave_out)
+            path = folder / "annotations.parquet"
+            with pq.ParquetFile(path) as file:
+                rows = file.read([n for n in file.schema_arrow.names if n not in ("geometry", *leave_out)])
+            geometry = no_geometry(len(rows)) if "geometry" in leave_out else _geometry(path)
         except (OSError, KeyError, pa.ArrowException) as error:
             raise DataError(f"The table cannot be read: {error}", code="table_unreadable", where=str(folder)) from error
         return cls(
@@ -247,7 +250,7 @@ def make_table(
 
 def no_geometry(count: int) -> Any:
     """A geometry column of `count` empty entries, for annotations that are classes or boxes."""
-    return pa.LargeListArray.from_arrays(pa.array([0] * (count + 1), pa.int64()), pa.array([], pa.float64()))
+    return pa.LargeListArray.from_arrays(pa.array(np.zeros(count + 1, dtype=np.int64)), pa.array([], pa.float64()))
 
 
 def concat(tables: Sequence[AnnotationTable]) -> AnnotationTable:
@@ -294,29 +297,27 @@ def _typed(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
         raise DataError(f"A column of the table has the wrong type: {error}", code="table_invalid") from error
 
 
-def _read_rows(path: Path, leave_out: Sequence[str]) -> tuple[Any, Any]:
-    """The annotations without their geometry, and that as one array.
-
-    It is read in pieces into its place: pyarrow takes four times its memory to read it at once, and memory takes time.
-    """
+def pieces(path: Path) -> Iterator[tuple[Floats, Ints]]:
+    """The geometry in an annotations.parquet, a part at a time: coordinates, and where each annotation's begin and end."""
+    # pyarrow takes four times its memory to read it at once, and memory takes time
     with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
-        names = [name for name in file.schema_arrow.names if name not in leave_out]
-        leaf = [column.path.partition(".")[0] for column in map(file.schema.column, range(len(file.schema)))].index(
-            "geometry"
-        )
-        groups = map(file.metadata.row_group, range(file.num_row_groups))
-        values = np.empty(sum(group.column(leaf).num_values for group in groups))  # an empty list counts as one here
-        offsets, rows, end = [np.zeros(1, dtype=np.int64)], [], 0
-        for batch in file.iter_batches(1 << 16, columns=names):
-            piece = batch["geometry"].cast(pa.large_list(pa.float64()))
-            starts, flat = piece.offsets.to_numpy(), piece.flatten().to_numpy(zero_copy_only=False)
-            values[end : end + len(flat)] = flat
-            offsets.append(starts[1:] - starts[0] + end)
-            end += len(flat)
-            rows.append(batch.drop_columns(["geometry"]))
-        schema = pa.schema([file.schema_arrow.field(name) for name in names if name != "geometry"])
-    geometry = pa.LargeListArray.from_arrays(pa.array(np.concatenate(offsets)), pa.array(values[:end]))
-    return pa.Table.from_batches(rows, schema), geometry
+        for batch in file.iter_batches(1 << 16, columns=["geometry"]):
+            part = batch["geometry"].cast(pa.large_list(pa.float64()))
+            offsets = part.offsets.to_numpy()
+            yield part.flatten().to_numpy(zero_copy_only=False), offsets - offsets[0]
+
+
+def _geometry(path: Path) -> Any:
+    metadata = pq.read_metadata(path)
+    leaf = [metadata.schema.column(n).path.partition(".")[0] for n in range(metadata.num_columns)].index("geometry")
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    values = np.empty(sum(group.column(leaf).num_values for group in groups))  # an empty list counts as one here
+    ends, end = [np.zeros(1, dtype=np.int64)], 0
+    for part, offsets in pieces(path):
+        values[end : end + len(part)] = part
+        ends.append(offsets[1:] + end)
+        end += len(part)
+    return pa.LargeListArray.from_arrays(pa.array(np.concatenate(ends)), pa.array(values[:end]))
 
 
 def _check(table: AnnotationTable) -> None:
