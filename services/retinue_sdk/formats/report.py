@@ -122,6 +122,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "xml_invalid": (ERROR, "A file is not well-formed XML.", "Correct it at the line named."),
     "xml_filename_escapes": (ERROR, "A <filename> points outside the dataset.", "Write the bare file name."),
     "xml_size_mismatch": (WARNING, "The size written is not the image's; the image's own is used.", "Correct <size>, and check the boxes."),
+    "parts_ignored": (WARNING, "Boxes of parts of an object, such as a head, were left out.", "Name them as objects of their own if they should be learned."),
     "box_incomplete": (ERROR, "An object lacks its name or one of its four numbers.", "Complete or remove the object."),
     "box_outside_image": (WARNING, "A box reaches over the border of its image by more than a pixel.", "Check whether it belongs to another image."),
     # Pascal VOC segmentation

@@ -48,6 +48,7 @@ class _Reader(xml_files.Reader):
         self.file = VocFile(name)
         self._report = report
         self._values: dict[str, str] = {}
+        self._said: dict[str, str] = {}  # of one <attribute>
         self._object_line = 0
         self._size: dict[str, str] = {}
 
@@ -59,8 +60,20 @@ class _Reader(xml_files.Reader):
         match self.open[1:]:
             case ["object"]:
                 self._finish()
+            case ["object", "part"]:
+                self._report.add("parts_ignored", f"{self.file.name}:{self.line}")
             case ["object", tag]:
                 self._values.setdefault(tag, text)
+            case [
+                "object",
+                "attributes",
+                "attribute",
+                "name" | "value" as tag,
+            ]:  # as CVAT writes what VOC has no tag for
+                self._said[tag] = text
+            case ["object", "attributes", "attribute"]:
+                self._values.setdefault(self._said.get("name", ""), self._said.get("value", ""))
+                self._said = {}
             case ["object", "bndbox", tag]:
                 self._values[f"bndbox/{tag}"] = text
             case ["size", tag]:
@@ -83,7 +96,7 @@ class _Reader(xml_files.Reader):
         elif not all(map(math.isfinite, box)):
             self._report.add("label_not_a_number", where, ", ".join(corners))
         else:
-            attributes = {tag: text for tag, text in values.items() if text and "/" not in tag}
+            attributes = {tag: text for tag, text in values.items() if tag and text and "/" not in tag}
             x1, y1, x2, y2 = box
             self.file.objects.append(VocObject(label, (x1, y1, x2, y2), self._object_line, attributes))
 
