@@ -19,7 +19,11 @@ class SettingsError(RetinueError):
 
 
 class Settings(BaseSettings):
-    """What the operator decides. `RETINUE_DATA` and `JUPYTERHUB_API_URL` have no default."""
+    """What the operator decides. `RETINUE_DATA` and `JUPYTERHUB_API_URL` have no default.
+
+    Credentials for `RETINUE_SOURCES` stand in its options, in files below HOME, or in the AWS_*, AZURE_*, GOOGLE_* and HF_*
+    variables of the platform's own process. Only the workers that read there get them, and no answer or log shows them.
+    """
 
     model_config = SettingsConfigDict(env_prefix="RETINUE_", extra="ignore", frozen=True, populate_by_name=True)
 
@@ -41,7 +45,7 @@ class Settings(BaseSettings):
     ] = ()  # JSON: networks that are not public and may be fetched from all the same: 10.1.0.0/16
     sources: tuple[
         Source, ...
-    ] = ()  # JSON: places that are copied from: [{"url": "s3://BUCKET/FOLDER", "options": {}}], options are fsspec's
+    ] = ()  # JSON: places that are copied from: [{"url": "s3://BUCKET/FOLDER", "options": {}}]; gs://, az://, file:///FOLDER, hf:// too; options are fsspec's, of hf:// endpoint and token
     import_workers: int = Field(1, ge=1)  # imports at once
     import_memory_gb: float = Field(8, gt=0)  # address space of one import
     import_seconds: int = Field(3600, gt=0)  # time of one import

@@ -14,7 +14,7 @@ from retinue_platform.context import Context, Platform
 from retinue_platform.uploads import refuse_unless_complete
 from retinue_sdk.fetch_policy import without_secrets
 from retinue_sdk.intake import Incoming, Sources
-from retinue_sdk.places import find_source, not_in_place
+from retinue_sdk.places import HUB, find_source, not_in_place
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -40,7 +40,7 @@ def refuse_unless_open(
     platform: Context, session: Session, caller: Identity, project_id: UUID, wanted: Incoming
 ) -> None:
     """Refuse an upload that cannot be used now, and a source that nobody has opened."""
-    if wanted.in_place and (wanted.source is None or _is_url(wanted.source)):
+    if wanted.in_place and (wanted.source is None or _is_url(wanted.source) or wanted.source.startswith(HUB)):
         raise not_in_place()
     if wanted.upload_id is not None:
         refuse_unless_complete(session, caller, project_id, wanted.upload_id)

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 _LINE_LIMIT = 64 * 1024 * 1024  # a result names every class
 _ENVIRONMENT = ("PATH", "LANG", "TMPDIR", "HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
-CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_")  # how the variables begin that the drivers of object stores read
+CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_", "HF_")  # how the variables begin that the drivers of places read
 
 
 @contextlib.asynccontextmanager

@@ -33,7 +33,7 @@ class Incoming(Reading):
 
     upload_id: UUID | None = None
     source: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)] | None = None
-    # https://..., or a place: s3://, gs://, az://, file://; see GET /sources
+    # https://..., or a place: s3://, gs://, az://, file://, or hf://OWNER/NAME@REVISION; see GET /sources
     in_place: bool = False  # the images of a folder at a place stay there until a training or an export needs them
 
     @model_validator(mode="after")
@@ -73,6 +73,6 @@ class Sources(Reply):
     hosts: list[
         str
     ]  # of URLs that are fetched: HOST, *.DOMAIN, HOST:PORT or http://HOST:PORT; https where nothing is said
-    places: list[str]  # that are copied from, with all below them: s3://BUCKET/FOLDER, file:///FOLDER
+    places: list[str]  # that are copied from, with all below them: s3://BUCKET/FOLDER, file:///FOLDER, hf://
     videos: bool  # whether frames of videos can be taken
     largest: int  # most bytes of a file or a source

@@ -15,16 +15,18 @@ ANONYMOUS: dict[str, dict[str, Any]] = {
     "s3": {"anon": True},
     "gs": {"token": "anon"},
     "az": {"anon": True},
+    "hf": {"token": False},
     "file": {},
     "memory": {},
 }
+HUB = "hf://"  # followed by OWNER/NAME or OWNER/NAME@REVISION; alone, as a place, it is all of the Hugging Face Hub
 
 
 @dataclass(frozen=True)
 class Source:
     """A place the operator opens, with all below it. One that is never read is a ValueError at once."""
 
-    url: str  # s3://BUCKET/FOLDER, gs://..., az://..., file:///FOLDER
+    url: str  # s3://BUCKET/FOLDER, gs://..., az://..., file:///FOLDER, hf://, hf://OWNER, hf://OWNER/NAME
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of its fsspec file system: key, secret ...
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -33,12 +35,16 @@ class Source:
         scheme, _, path = self.url.partition("://")
         if scheme not in ANONYMOUS:
             raise ValueError(f"a place begins with {', '.join(f'{name}://' for name in ANONYMOUS if name != 'memory')}")
+        if self.url == HUB:
+            return
         if not path.strip("/") or ".." in path.split("/") or (scheme == "file") != path.startswith("/"):
             raise ValueError("a place is written as s3://BUCKET/FOLDER or file:///FOLDER")
 
     def holds(self, url: str) -> bool:
         """Whether `url` is this place or below it."""
         base = self.url.rstrip("/")
+        if url.startswith(HUB):
+            url = url.partition("@")[0]
         return url == base or url.startswith(f"{base}/")
 
 

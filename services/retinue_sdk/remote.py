@@ -26,9 +26,10 @@ from retinue_sdk.archive_plan import make_plan, write
 from retinue_sdk.disk import FULL, appearing, check_room
 from retinue_sdk.elsewhere import changed
 from retinue_sdk.errors import ForbiddenError, NotFoundError, RetinueError, UnavailableError
+from retinue_sdk.formats.hf_sources import from_hub
 from retinue_sdk.formats.report import Report
 from retinue_sdk.names import printable
-from retinue_sdk.places import ANONYMOUS, Source, find_source
+from retinue_sdk.places import ANONYMOUS, HUB, Source, find_source
 
 THREADS = 16  # small files wait for answers, not for the line
 BATCH = 512
@@ -63,6 +64,8 @@ def bring(
     url = url.rstrip("/")
     source = find_source(url, sources)
     limits, tell = limits or Limits(), progress or (lambda _: None)
+    if url.startswith(HUB):
+        return Brought(_from_hub(url, source, folder, limits), [], {})
     with _failures(url):
         found = _local(url, source) if url.startswith("file://") else _stored(url, source)
         members = list(islice(found, limits.members + 1))
@@ -71,6 +74,13 @@ def bring(
         findings, places = _copied(members, folder, limits, tell)
         urls = {str(folder / path): f"{url}/{name}" for path, name in places}
         return Brought(folder, findings, {path: url for path, url in urls.items() if url.isprintable()})
+
+
+def _from_hub(url: str, source: Source, folder: Path, limits: Limits) -> Path:
+    repo, _, revision = url.removeprefix(HUB).partition("@")
+    with appearing(folder) as place:
+        from_hub(repo, place, revision or None, limits=limits, **{**ANONYMOUS["hf"], **source.options})
+    return folder
 
 
 class Opener:

@@ -9,9 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pyarrow as pa
 import pytest
 
-from retinue_sdk.errors import DataError, NotFoundError, UnavailableError
+from retinue_sdk.archive import Limits
+from retinue_sdk.errors import DataError, NotFoundError, RetinueError, UnavailableError
 from retinue_sdk.formats import huggingface
 from retinue_sdk.formats.hf_sources import from_dataset, from_hub
+from retinue_sdk.places import Source
+from retinue_sdk.remote import copy_from
 from tests.sdk.checks import codes
 from tests.sdk.drawn import draw
 from tests.sdk.label_files import said
@@ -120,6 +123,33 @@ def test_a_repository_of_the_hub_becomes_a_folder_without_its_scripts(tmp_path, 
     with pytest.raises(DataError) as caught:
         from_hub("me/pets", folder, endpoint=endpoint)
     assert caught.value.problem.code == "folder_exists"
+
+
+def test_a_repository_is_a_place_that_the_operator_opens(tmp_path, hub, pictures):
+    root, endpoint = hub
+    parquet(root, table({"image": images(pictures), "label": [0, 1, 1]}, label=NAMES))
+    for place, url in (
+        ("hf://", "hf://me/pets"),
+        ("hf://me", "hf://me/pets@main"),
+        ("hf://me/pets", "hf://me/pets@main"),
+    ):
+        folder = tmp_path / place.replace("/", "-")
+        copy_from(url, folder, [Source(place, {"endpoint": endpoint})])
+        assert huggingface.read(folder)[0].splits == {"train": 3}
+    for place, url, code in (
+        ("hf://you", "hf://me/pets", "source_refused"),
+        ("hf://me/pet", "hf://me/pets", "source_refused"),
+        ("hf://", "hf://me/pets@v9", "not_found"),
+        ("s3://me", "hf://me/pets", "source_refused"),
+    ):
+        with pytest.raises(RetinueError) as caught:
+            copy_from(url, tmp_path / "none", [Source(place, {"endpoint": endpoint})])
+        assert caught.value.problem.code == code
+    with pytest.raises(RetinueError, match="archive_too_large"):
+        copy_from("hf://me/pets", tmp_path / "none", [Source("hf://", {"endpoint": endpoint})], Limits(total_bytes=100))
+    with pytest.raises(RetinueError, match="hub_unavailable"):
+        copy_from("hf://me/pets", tmp_path / "none", [Source("hf://", {"endpoint": "http://127.0.0.1:9"})])
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(("name", "revision"), [("me/none", None), ("me/pets", "v9"), ("no//name", None)])

@@ -5,16 +5,21 @@ Both become a folder that `huggingface.read` reads. The Hub needs the extra `hug
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retinue_sdk.errors import DataError, NotFoundError, UnavailableError
+from retinue_sdk.archive_member import Limits, Member, Read
+from retinue_sdk.archive_plan import make_plan
+from retinue_sdk.errors import DataError, NotFoundError, RetinueError, UnavailableError
 from retinue_sdk.formats.hf_columns import features_of, image_column
 from retinue_sdk.formats.hf_write import GROUP_ROWS
+from retinue_sdk.formats.report import Report
 
 # what a dataset is made of; no script, no archive
 PATTERNS = [
@@ -42,10 +47,27 @@ def from_dataset(dataset: Any, folder: Path) -> Path:
     return folder
 
 
-def from_hub(repo_id: str, folder: Path, revision: str | None = None, endpoint: str | None = None) -> Path:
-    """Download the data files of a dataset repository, at a revision, into a folder. `endpoint` is that of a mirror."""
+def from_hub(
+    repo_id: str,
+    folder: Path,
+    revision: str | None = None,
+    endpoint: str | None = None,
+    token: str | bool | None = None,
+    limits: Limits | None = None,
+) -> Path:
+    """Download the data files of a dataset repository, at a revision, into a folder. No script of it is taken, or run.
+
+    Parameters
+    ----------
+    endpoint
+        Of a mirror of the Hub.
+    token
+        Who asks; the one of `hf auth login` by default, and nobody when it is False.
+    limits
+        What the files may be, as those of an archive. They are checked before one is downloaded.
+    """
     try:
-        from huggingface_hub import snapshot_download  # noqa: PLC0415 - an extra
+        from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415 - an extra
         from huggingface_hub.errors import (  # noqa: PLC0415
             HFValidationError,
             RepositoryNotFoundError,
@@ -63,14 +85,20 @@ def from_hub(repo_id: str, folder: Path, revision: str | None = None, endpoint: 
             "The folder to download into is not empty.", code="folder_exists", hint="Name a new one.", where=str(folder)
         )
     try:
+        api = HfApi(endpoint, token=token)
+        commit = api.dataset_info(repo_id, revision=revision or "main").sha
+        _check(api.list_repo_tree(repo_id, repo_type="dataset", revision=commit, recursive=True), limits or Limits())
         snapshot_download(
             repo_id,
             repo_type="dataset",
-            revision=revision,
+            revision=commit,
             local_dir=folder,
             allow_patterns=PATTERNS,
             endpoint=endpoint,
+            token=token,
         )
+    except RetinueError:
+        raise
     except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
         raise NotFoundError(
             "The Hub has no such dataset, or it is not public.",
@@ -85,6 +113,16 @@ def from_hub(repo_id: str, folder: Path, revision: str | None = None, endpoint: 
             where=where,
         ) from error
     return folder
+
+
+def _check(entries: Iterable[Any], limits: Limits) -> None:
+    """Refuse names and amounts that an archive could not have either. `entries` are files and folders."""
+    files = [entry for entry in entries if hasattr(entry, "size") and any(fnmatch(entry.path, p) for p in PATTERNS)]
+    make_plan((Member(file.path, file.size, "file", _unread) for file in files), None, limits, Report())
+
+
+def _unread() -> AbstractContextManager[Read]:
+    raise AssertionError("a file that is only listed is not read")
 
 
 def _write(dataset: Any, path: Path) -> None:
