@@ -188,4 +188,4 @@ def test_data_comes_from_files_and_places_and_what_fails_is_tried_again_or_put_a
     body.get_by_role("button", name="Add to the dataset").click()
     expect(body.get_by_role("alert")).to_contain_text("archive")
     body.get_by_role("button", name="Dismiss").click()
-    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator(".retinue-Problem")).to_have_count(0)
