@@ -37,15 +37,9 @@ class Settings(BaseSettings):
     mlflow_url: str = ""  # no MLflow when empty
     slots: int = Field(1, ge=1)  # jobs of this machine that run at once
     upload_limit_gb: float = Field(50, gt=0)  # of one file, and of one source
-    fetch_hosts: tuple[
-        str, ...
-    ] = ()  # JSON: hosts that files are fetched from by URL: HOST, *.DOMAIN, HOST:PORT, http://HOST:PORT
-    fetch_networks: tuple[
-        str, ...
-    ] = ()  # JSON: networks that are not public and may be fetched from all the same: 10.1.0.0/16
-    sources: tuple[
-        Source, ...
-    ] = ()  # JSON: places that are copied from: [{"url": "s3://BUCKET/FOLDER", "options": {}}]; gs://, az://, file:///FOLDER, hf:// too; options are fsspec's, of hf:// endpoint and token
+    fetch_hosts: tuple[str, ...] = ()  # JSON, fetched from by URL: HOST, *.DOMAIN, HOST:PORT, http://HOST:PORT
+    fetch_networks: tuple[str, ...] = ()  # JSON, not public and fetched from all the same: 10.1.0.0/16
+    sources: tuple[Source, ...] = ()  # JSON, copied from: [{"url": "s3://BUCKET/FOLDER", "options": {}}], as fsspec's
     import_workers: int = Field(1, ge=1)  # imports at once
     import_memory_gb: float = Field(8, gt=0)  # address space of one import
     import_seconds: int = Field(3600, gt=0)  # time of one import

@@ -10,7 +10,7 @@ import { Frames, InPlace } from './intake';
 import type { Dataset, Merged, VersionCreate } from './schema';
 import type { IUi } from './ui';
 import { ProblemView, useAction } from './ui';
-import { FIRST_STEP, isPlace, isVideo, nameOf } from './what';
+import { FIRST_STEP, canStay, isVideo, nameOf } from './what';
 import type { What } from './what';
 
 const NAMED = 50; // classes in the hint
@@ -73,7 +73,7 @@ function AddForm({ ui, classes, busy, add }: IForm): JSX.Element {
   const [map, setMap] = React.useState('');
   const { classes: renamed, wrong } = readClassMap(map);
   const video = what !== null && isVideo(nameOf(what));
-  const place = what !== null && 'source' in what && isPlace(what.source) && !video;
+  const place = what !== null && 'source' in what && canStay(what.source) && !video;
   const set = (part: Partial<Settings>) => setSettings({ ...settings, ...part });
   const submit = (event: React.FormEvent) => {
     event.preventDefault();

@@ -7,7 +7,7 @@ import { toProblem } from './problem';
 import type { Problem, Sources } from './schema';
 import type { IUi } from './ui';
 import { ProblemView } from './ui';
-import { datasetName, FIRST_STEP, isPlace, isVideo, nameOf } from './what';
+import { datasetName, FIRST_STEP, canStay, isVideo, nameOf } from './what';
 import type { Reading, Step } from './what';
 
 type Trans = IUi['trans'];
@@ -184,7 +184,7 @@ export async function importSource(ui: IUi): Promise<void> {
 function readingOf({ source, format, in_place, every, seconds }: IImport): Reading {
   return isVideo(nameOf({ source }))
     ? { every, seconds }
-    : { format: format || null, in_place: in_place && isPlace(source) };
+    : { format: format || null, in_place: in_place && canStay(source) };
 }
 
 interface IImportForm {
@@ -202,7 +202,7 @@ function ImportForm({ ui, form, set, problem }: IImportForm): JSX.Element {
     <>
       {problem && <ProblemView problem={problem} trans={trans} />}
       <SourceField ui={ui} source={form.source} write={source => set({ ...form, source })} />
-      {isPlace(form.source) && !isVideo(name) && (
+      {canStay(form.source) && !isVideo(name) && (
         <InPlace trans={trans} inPlace={form.in_place} set={in_place => set({ ...form, in_place })} />
       )}
       <label>

@@ -47,7 +47,7 @@ export const COMMAND_ARGS: Record<string, ReadonlyJSONObject> = {
   [CommandIDs.importDataset]: objectSchema({
     source: {
       type: 'string',
-      description: 'An address: https://, s3://, gs://, az:// or file://; asked for when absent'
+      description: 'An address: https://, s3://, gs://, az://, file:// or hf://; asked for when absent'
     },
     name,
     format

@@ -23,7 +23,8 @@ export function nameOf(what: What): string {
   if ('file' in what) {
     return what.file.name;
   }
-  const path = 'path' in what ? what.path : what.source.trim().replace(/[?#].*$/, '');
+  // of an address, without its query and without the revision of a dataset of the Hub
+  const path = 'path' in what ? what.path : what.source.trim().replace(/[?#].*$|^(hf:.*)@.*$/, '$1');
   return path.replace(/\/+$/, '').split('/').pop() ?? '';
 }
 
@@ -31,9 +32,9 @@ export function isVideo(name: string): boolean {
   return VIDEO.test(name);
 }
 
-/** Whether it is a folder or an object store that the operator has opened, rather than a URL that is fetched. */
-export function isPlace(source: string): boolean {
-  return /^(?!https?:)[a-z0-9]+:\/\//i.test(source.trim());
+/** Whether it is a folder or an object store, whose images may stay there, rather than a URL or a dataset of the Hub. */
+export function canStay(source: string): boolean {
+  return /^(?!https?:|hf:)[a-z0-9]+:\/\//i.test(source.trim());
 }
 
 /** Whether a file of this name may be a dataset, or become part of one. */
