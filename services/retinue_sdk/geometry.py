@@ -162,11 +162,31 @@ def problems(kinds: npt.NDArray[Any], values: Floats, lengths: Ints, pixels: Int
         "a mask has no runs": (kinds == "mask", lengths > 0),
     }
     found = [text for text, (rows, good) in checks.items() if (rows & ~good).any()]
+    found += _not_finite(kinds, values, lengths, starts)
     masks = np.flatnonzero((kinds == "mask") & (lengths > 0))
-    if len(masks) and (values[_within(starts[masks], lengths[masks])] < 0).any():
+    runs = values[_within(starts[masks], lengths[masks])]
+    if (runs < 0).any():
         found.append("a mask has a negative run")
+    if (runs != np.floor(runs)).any():
+        found.append("a run of a mask is no whole number")
     if len(masks) and (_sums(values, starts[masks], lengths[masks]) != pixels[masks]).any():
         found.append("a mask does not cover its image")
+    return found
+
+
+def _not_finite(kinds: npt.NDArray[Any], values: Floats, lengths: Ints, starts: Ints) -> list[str]:
+    """What is wrong with numbers that are none: only between the rings of a polygon they mean something, and in pairs."""
+    bare = ~np.isfinite(values)
+    places = np.flatnonzero(bare)
+    if not len(places):
+        return []
+    owners = np.searchsorted(starts + lengths, places, side="right")
+    partners = places + 1 - 2 * ((places - starts[owners]) % 2)
+    paired = np.append(bare, False)[partners] & np.isnan(values[places])
+    corners = lengths - np.bincount(owners, minlength=len(lengths))
+    found = ["a coordinate or a value is no number"] if (~paired | (kinds[owners] != "polygon")).any() else []
+    if (corners[owners] < 6).any():
+        found.append("the rings of a polygon have not three corners or more")
     return found
 
 

@@ -17,9 +17,10 @@ from retinue_sdk.formats import (
     huggingface,
     image_folder,
     index_masks,
+    ndjson,
     yolo_detect,
     yolo_pose,
-)  # fmt: skip
+)
 from retinue_sdk.formats import voc_masks as voc
 from retinue_sdk.formats.mask_files import read_indexes
 from retinue_sdk.formats.report import Report
@@ -108,6 +109,34 @@ def test_attributes_nested_too_deeply_in_coco(tmp_path, place):
     document[place][0]["attributes" if place != "annotations" else "more"] = {"a": deep}
     _, found = read(coco, coco_files.save(tmp_path / "coco", document), tmp_path)
     assert found["json_invalid"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        ("polygon", [1, None, 3, 4, 5, 6]),
+        ("polygon", [1, 2, None, 4, 5, 6]),
+        ("polygon", [None] * 6),
+        ("polygon", [1, 2, None, None, 5, 6]),
+        ("polygon", [1, 2, 3, 4, 5, None]),
+        ("obb", [1, 2, None, 4, 5, 6, 7, 8]),
+        ("keypoints", [None, 2, 2]),
+        ("value", [None]),
+        ("mask", [0.5, 0.5, 3071]),
+        ("mask", [None, 3072]),
+    ],
+)
+def test_shapes_of_no_numbers(tmp_path, kind, numbers):
+    draw(tmp_path / "images/a.png")
+    item = {"kind": kind, "class": 0, "geometry": numbers}
+    lines = [
+        {"type": "dataset", "version": 1, "classes": [{"id": 0, "name": "cat"}]},
+        {"type": "image", "key": "a.png", "annotations": [item]},
+    ]
+    (tmp_path / "dataset.ndjson").write_text("\n".join(map(json.dumps, lines)))
+    table, findings = ndjson.read(tmp_path)
+    assert codes(findings)["shape_invalid"] >= 1
+    assert len(table.annotations) == 0
 
 
 @pytest.fixture
