@@ -22,7 +22,7 @@ interface IMakeArgs {
   path?: string;
   selected?: boolean;
   name?: string;
-  format?: string;
+  format?: string | null;
 }
 
 interface IImportArgs {

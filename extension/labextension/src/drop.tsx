@@ -13,9 +13,15 @@ export function DropZone(ui: IUi): JSX.Element {
   const [format, setFormat] = React.useState('');
   const [over, setOver] = React.useState(false);
   const input = React.useRef<HTMLInputElement>(null);
+  /** The format chosen, which holds for what is taken in now and for nothing after it. */
+  const takeFormat = () => {
+    setFormat('');
+    return format || null;
+  };
   const send = async (files: File[]) => {
+    const format = takeFormat();
     for (const file of files) {
-      const reading = await askReading(trans, file.name, format || null);
+      const reading = await askReading(trans, file.name, format);
       if (reading) {
         void model.make({ file }, reading);
       }
@@ -70,7 +76,7 @@ export function DropZone(ui: IUi): JSX.Element {
         {ui.files && (
           <button
             className="jp-mod-styled"
-            onClick={() => void commands.execute(CommandIDs.makeDataset, format ? { format } : {})}
+            onClick={() => void commands.execute(CommandIDs.makeDataset, { format: takeFormat() })}
           >
             {trans.__('From my files…')}
           </button>

@@ -31,7 +31,7 @@ function objectSchema(properties: ReadonlyJSONObject, required: string[] = []): 
 
 const id = { type: 'string', format: 'uuid' };
 const name = { type: 'string', description: 'Name of the dataset; that of the data when absent' };
-const format = { type: 'string', description: 'Its format; recognised when absent' };
+const format = { type: ['string', 'null'], description: 'Its format; recognised when absent' };
 
 /** What each command takes: for the palette, for chat tools and for whoever else calls them. */
 export const COMMAND_ARGS: Record<string, ReadonlyJSONObject> = {
