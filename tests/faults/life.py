@@ -44,6 +44,7 @@ class Life(RuleBasedStateMachine):
     """Steps through the API. What an answer has acknowledged must hold from then on, through every kill."""
 
     world: World
+    stopping = False
 
     @initialize()
     def begin(self) -> None:
@@ -187,6 +188,9 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def nothing_is_lost_and_nothing_is_half(self) -> None:
         self.world.done["steps"] += 1
+        if self.stopping:
+            Life.stopping = False
+            raise KeyboardInterrupt
         self._refuse(self.whole.look())
 
     def teardown(self) -> None:
@@ -279,9 +283,14 @@ def packed(content: list[int]) -> bytes:
     return archive({f"{'odd' if shade % 2 else 'even'}/{shade}.png": picture(shade, 12) for shade in content})
 
 
+def _stop(_number: int, _frame: object) -> None:
+    Life.stopping = True
+
+
 def run(steps: int = 20_000, length: int = 100) -> list[Figure]:
     """So many steps at least, or until SIGINT; the first promise that is broken is raised with the steps that led to it."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background processes ignore it
+    Life.stopping = False
+    before = signal.signal(signal.SIGINT, _stop)  # between two steps: in the middle of one the platform may be away
     Life.world = World()
     began = time.monotonic()
     try:
@@ -299,6 +308,7 @@ def run(steps: int = 20_000, length: int = 100) -> list[Figure]:
     except KeyboardInterrupt:
         sys.stderr.write("Stopped; the figures are of what was done.\n")
     finally:
+        signal.signal(signal.SIGINT, before)
         done = Life.world.done
         Life.world.close()
     figures = [
