@@ -18,7 +18,9 @@ from IPython.utils.capture import capture_output
 
 import retinue
 from retinue.session import Session
-from retinue_platform import importer
+from retinue_platform.importer import problem_of
+from retinue_platform.reading import read
+from retinue_platform.reporter import Reporter
 from retinue_sdk import split
 from retinue_sdk.errors import RetinueError
 from retinue_sdk.formats.report import refuse_blocking
@@ -43,14 +45,14 @@ def direct(case):
     with tempfile.TemporaryDirectory() as temporary:
         order = order_of(case, Path(temporary))
         try:
-            read = importer._read(order, importer.Reporter(io.StringIO()))
-            refuse_blocking(read.findings)
+            found = read(order, Reporter(io.StringIO()))
+            refuse_blocking(found.findings)
         except RetinueError as error:
             if error.problem.code.startswith("archive_"):
                 assert not list(Path(order["folder"]).iterdir()), "half of it was unpacked"
-            return Answer(problem=importer.problem_of(error, order).problem.model_dump(mode="json"))
-        table, rule = split.ensure(read.table, 0)
-    findings = [finding.model_dump() for finding in read.findings]
+            return Answer(problem=problem_of(error, order).problem.model_dump(mode="json"))
+        table, rule = split.ensure(found.table, 0)
+    findings = [finding.model_dump() for finding in found.findings]
     counts = {"images": len(table), "annotations": len(table.annotations)}
     said = {"findings": findings, **counts, "splits": table.splits, "classes": table.classes, "split_rule": rule}
     return Answer(version=said)
@@ -61,6 +63,7 @@ def order_of(case, folder):
     (folder / "store").mkdir()
     (folder / "upload").write_bytes(case.content())
     return {
+        "source": None,
         "upload": str(folder / "upload"),
         "filename": CALLED,
         "folder": str(folder / "work"),
