@@ -24,6 +24,7 @@ from retinue_sdk.formats import (
 from retinue_sdk.formats import voc_masks as voc
 from retinue_sdk.formats.mask_files import read_indexes
 from retinue_sdk.formats.report import Report
+from retinue_sdk.table import make_table
 from tests.fuzz.checks import kept
 from tests.sdk import coco_files, mask_folders, parquets, text_labels, yolo_rows
 from tests.sdk.checks import codes
@@ -175,3 +176,15 @@ def _peak():
 def test_a_table_without_images_is_written(tmp_path, name):
     table, _ = coco.read(coco_files.save(tmp_path / "coco", coco_files.content(images=[])))
     all_formats()[name].write(table.select([]), tmp_path / "out")
+
+
+def test_a_class_whose_name_no_folder_can_have(tmp_path):
+    draw(tmp_path / "a.png")
+    names = ["é" * 300, "é" * 299 + "x"]
+    rows = {"image": [0, 1], "class_id": [0, 1], "kind": ["class"] * 2}
+    table = make_table(
+        {"key": ["a.png", "b.png"], "path": [str(tmp_path / "a.png")] * 2, "width": 12, "height": 12}, rows, names
+    )
+    assert codes(image_folder.write(table, tmp_path / "out"))["loss_class_names"] == 2
+    read, _ = image_folder.read(tmp_path / "out")
+    assert len(read.classes) == 2

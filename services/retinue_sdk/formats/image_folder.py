@@ -17,6 +17,7 @@ from retinue_sdk.table import AnnotationTable, make_table
 
 NAME = "image_folder"
 TITLE = "Folders of classes"
+LONGEST = 235  # bytes of a folder's name: file systems take 255, some of them for a number
 HOLDS = Holds(("class",), class_order=False, unclassed=False)
 
 
@@ -93,8 +94,8 @@ def write(table: AnnotationTable, path: Path, place: files.Place = files.copy) -
 
 
 def _folders(classes: list[str], report: Report) -> list[str]:
-    """A folder for each class, called as it is where a folder can be: within the dataset, and not hidden."""
-    plain = [re.sub(r"[/\\\0]", "_", name) for name in classes]
+    """A folder for each class, called as it is where a folder can be: within the dataset, not hidden, and not too long."""
+    plain = [_cut(re.sub(r"[/\\\0]", "_", name)) for name in classes]
     folders = [f"_{name}" if is_hidden(name) or not name else name for name in plain]
     taken = {folder for folder, name in zip(folders, classes, strict=True) if folder == name}
     for index, name in enumerate(classes):
@@ -104,6 +105,10 @@ def _folders(classes: list[str], report: Report) -> list[str]:
                 folders[index] += f"_{index}"
             taken.add(folders[index])
     return folders
+
+
+def _cut(name: str) -> str:
+    return name.encode()[:LONGEST].decode(errors="ignore")
 
 
 def _has_splits(images: list[str]) -> bool:
