@@ -70,9 +70,7 @@ class DatasetRetry(Reading):
 class Sources(Reply):
     """GET /sources: where data may come from, besides a file that is sent."""
 
-    hosts: list[
-        str
-    ]  # of URLs that are fetched: HOST, *.DOMAIN, HOST:PORT or http://HOST:PORT; https where nothing is said
+    hosts: list[str]  # of URLs that are fetched: HOST, *.DOMAIN, HOST:PORT or http://HOST:PORT; https by default
     places: list[str]  # that are copied from, with all below them: s3://BUCKET/FOLDER, file:///FOLDER, hf://
     videos: bool  # whether frames of videos can be taken
     largest: int  # most bytes of a file or a source
