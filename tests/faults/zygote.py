@@ -101,8 +101,8 @@ class Worker:
 
 
 @contextlib.asynccontextmanager
-async def working(path: str, module: str, order: dict[str, object]):
-    """`workers.working`, with a fork where that has an exec."""
+async def working(path: str, module: str, order: dict[str, object], _prefixes: tuple[str, ...] = ()):
+    """`workers.working`, with a fork where that has an exec. Of the environment it has what the platform had."""
     order_end, orders = os.pipe()
     answers, answer_end = os.pipe()
     connection = ask(path, {"do": "worker", "module": module}, [order_end, answer_end])
