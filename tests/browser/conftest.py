@@ -29,14 +29,14 @@ DROP = """([node, name, data]) => {
 }"""
 
 
-def images_zip(classes=("round", "square"), count=10):
+def images_zip(classes=("round", "square"), count=10, side=16):
     """A folder of images per class."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for shade, name in enumerate(classes):
             for number in range(count):
                 image = io.BytesIO()
-                Image.new("L", (16, 16), 40 + 100 * shade + number).save(image, "PNG")
+                Image.new("L", (side, side), 40 + 100 * shade + number).save(image, "PNG")
                 archive.writestr(f"{name}/{number}.png", image.getvalue())
     return buffer.getvalue()
 

@@ -148,8 +148,8 @@ def test_a_dataset_grows_is_compared_restored_exported_and_taken_out_of_the_tras
 def test_data_comes_from_files_and_places_and_what_fails_is_tried_again_or_put_away(lab, opened):
     page = lab.page
     lab.create_project("Sources")
-    for folder, count in ((lab.home() / "pets", 10), (opened / "birds", 12)):
-        with zipfile.ZipFile(io.BytesIO(images_zip(count=count))) as archive:
+    for folder, side in ((lab.home() / "pets", 16), (opened / "birds", 17)):
+        with zipfile.ZipFile(io.BytesIO(images_zip(side=side))) as archive:
             archive.extractall(folder)
     item = page.locator(".retinue-Item[data-dataset]")
 
@@ -168,7 +168,7 @@ def test_data_comes_from_files_and_places_and_what_fails_is_tried_again_or_put_a
     form.get_by_label("Leave the images").check()
     page.keyboard.press("Enter")
     birds = item.filter(has_text="birds")
-    expect(birds).to_contain_text("24 images · 2 classes")
+    expect(birds).to_contain_text("20 images · 2 classes")
 
     page.locator(".retinue-Drop").get_by_label("Format").select_option(label="COCO")
     lab.drop("shapes.zip", images_zip())
@@ -181,7 +181,7 @@ def test_data_comes_from_files_and_places_and_what_fails_is_tried_again_or_put_a
     page.get_by_title("Open birds").click()
     body = page.locator(".retinue-Dataset-body")
     expect(body).to_contain_text(f"Made from {opened.as_uri()}/birds")
-    expect(body).to_contain_text("4 of its images stay there")
+    expect(body).to_contain_text("20 of its images stay there")
     body.get_by_text("Add images…").click()
     bad = {"name": "notes.zip", "mimeType": "application/zip", "buffer": b"no images at all"}
     body.get_by_label("Archive, image or video").set_input_files(bad)
