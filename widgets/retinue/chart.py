@@ -24,6 +24,7 @@ from retinue.session import Session
 MIME = "application/vnd.retinue.job+json"
 CHUNK = 2000  # points a message
 SEND_EVERY = 0.5  # seconds between messages to the page, so that a fast training cannot flood the comm
+CATCH_UP = 2.0  # seconds that the first picture waits for the points there are
 PICTURE_EVERY = 10.0  # seconds between renewals of the static picture
 WIDGET_PICTURE_EVERY = 60.0  # the same where the widget is what is seen: each renewal draws it anew
 
@@ -80,6 +81,7 @@ class LiveChart(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         display_id = uuid4().hex
+        self._follower.caught_up.wait(CATCH_UP)  # what renews a picture after its cell has ended, some front ends drop
         with self._lock:  # a renewal must not come before what it renews
             self._displays.append(display_id)
             display(self.bundle(), raw=True, display_id=display_id)  # type: ignore[no-untyped-call]  # IPython's

@@ -32,6 +32,7 @@ class Follower:
         self._history = history
         self._listener = listener
         self._socket: ClientConnection | None = None
+        self.caught_up = threading.Event()  # all that was there at the start is here
         self._stopped = threading.Event()
         self._over = False
         self._complete = False
@@ -104,6 +105,7 @@ class Follower:
                 self._listener("job", self._job)
             case "live":
                 self._complete = True
+                self.caught_up.set()
             case "resync":
                 self._subscribe(socket)
             case "error":
