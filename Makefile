@@ -31,7 +31,7 @@ check: install  ## lint, types, import contracts; the same as CI
 bench: install  ## BENCH=NAME, all when empty
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 
-faults: install  ## 20 kills of each process during running jobs; kills and full disks during uploads and imports; 20,000 steps
+faults: install  ## 20 kills of each process during running jobs, and what befalls data: full disks, broken uploads, random lives
 	$(BIN)/python -m tests.faults
 
 standalone: install  ## each trainer alone in a fresh environment of its own
