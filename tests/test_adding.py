@@ -2,7 +2,6 @@
 
 import io
 import os
-import shutil
 import subprocess
 import sys
 import uuid
@@ -10,42 +9,25 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from retinue.magics import RetinueMagics
 from retinue.session import Session
 from retinue_sdk import formats
 from retinue_sdk.errors import DataError
+from tests import stranger
 from tests.platform.hub import StandInHub
 from tests.platform.running import Running
 from tests.platform.test_datasets import imported
-
-EXAMPLE = Path(__file__).parent / "formats" / "labels_csv.py"
-PROJECT = """
-[build-system]
-requires = ["setuptools"]
-build-backend = "setuptools.build_meta"
-[project]
-name = "stranger"
-version = "1.0"
-[project.entry-points."retinue.formats"]
-labels_csv = "stranger_labels"
-[tool.setuptools]
-py-modules = ["stranger_labels"]
-"""
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """An environment with a stranger's package in it; everything else is lent by ours."""
     source, folder = tmp_path_factory.mktemp("stranger"), tmp_path_factory.mktemp("environment") / "venv"
-    (source / "pyproject.toml").write_text(PROJECT)
-    shutil.copy(EXAMPLE, source / "stranger_labels.py")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     site = next((folder / "lib").glob("python*")) / "site-packages"
     (site / "lent.pth").write_text("\n".join(path for path in sys.path if path and Path(path).is_dir()))
-    options = ["-q", "--no-deps", "--no-build-isolation", "--target", site]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, source], check=True, capture_output=True)
+    stranger.install(source, "--target", site)
     return folder
 
 
@@ -74,11 +56,8 @@ def platform(environment, tmp_path_factory):
 def dataset(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
-    lines = ["image,class"]
-    for number in range(6):
-        Image.new("RGB", (20, 12), (40 * number, 0, 0)).save(folder / f"{number}.png")
-        lines.append(f"{number}.png,{'dark' if number < 3 else 'red'}")
-    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    for name, content in stranger.dataset().items():
+        (folder / name).write_bytes(content)
     return folder
 
 
@@ -98,17 +77,13 @@ def test_without_the_package_the_format_is_unknown_and_the_known_ones_are_named(
     assert "pascal_voc" in str(caught.value)
 
 
-def test_a_platform_lists_it_detects_it_and_exports_to_it(platform, dataset):
+def test_a_platform_lists_it_detects_it_and_exports_to_it(platform):
     """What the panel draws its choices of formats from is the first of these."""
     user = platform.user()
     listed = {f["name"]: f for f in user.get("/formats").json()}
     assert listed["labels_csv"] == {"name": "labels_csv", "title": "labels.csv beside the images", "writes": True}
     project = user.post("/projects", json={"name": uuid.uuid4().hex}).json()
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for file in dataset.iterdir():
-            archive.write(file, file.name)
-    found = imported(user, project, packed.getvalue())
+    found = imported(user, project, stranger.packed(stranger.dataset()))
     assert (found["status"], found["versions"][0]["format"]) == ("ready", "labels_csv"), found
     answer = user.get(f"/datasets/{found['id']}/versions/1/archive", params={"format": "labels_csv"})
     assert zipfile.ZipFile(io.BytesIO(answer.content)).read("labels.csv").count(b"\n") == 7

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 RING_END = (np.nan, np.nan)
 TYPE = pa.large_list(pa.float64())
@@ -109,6 +110,12 @@ def ellipse(middle: tuple[float, float], radii: tuple[float, float], degrees: fl
     """(count, 2): corners on an ellipse, turned clockwise."""
     angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
     return turn(np.column_stack([np.cos(angles), np.sin(angles)]) * radii + middle, degrees, middle)
+
+
+def side(a: Floats, b: Floats, c: Floats) -> Floats:
+    """(n,): above 0 where c lies to the one side of the line from a to b, below 0 on the other, 0 on it; all (n, 2)."""
+    turn: Floats = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    return turn
 
 
 def least_rectangle(points: Floats) -> Floats:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+from tests import stranger
 from tests.conftest import PASSWORD, started
 
 CHROMIUM = "/usr/bin/chromium"
@@ -142,7 +143,8 @@ def opened(tmp_path_factory):
 def hub(tmp_path_factory, opened):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RETINUE_SOURCES", json.dumps([{"url": opened.as_uri()}]))
-        with started(tmp_path_factory.mktemp("browser-hub")) as hub:
+        package = stranger.installed(tmp_path_factory.mktemp("stranger"))
+        with package, started(tmp_path_factory.mktemp("browser-hub")) as hub:
             yield hub
 
 

@@ -7,6 +7,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
+from tests import stranger
 from tests.browser.conftest import answered, images_zip, recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.hub, pytest.mark.timeout(900)]
@@ -83,6 +84,16 @@ def test_what_is_not_a_dataset_is_refused_with_reason_and_cure(lab):
     lab.create_project("Broken")
     lab.drop("notes.zip", b"these are not the images you are looking for")
     expect(lab.page.locator(".retinue-Panel .retinue-Problem")).to_contain_text("zip")
+
+
+def test_a_strangers_format_is_offered_and_recognised(lab):
+    lab.create_project("Stranger")
+    offered = lab.page.locator(".retinue-Drop").get_by_label("Format").locator("option")
+    expect(offered.filter(has_text="labels.csv beside the images")).to_have_count(1)
+    lab.drop("theirs.zip", stranger.packed(stranger.dataset()))
+    item = lab.page.locator(".retinue-Item[data-dataset]")
+    expect(item).to_contain_text("6 images · 2 classes")
+    expect(item).to_contain_text("labels_csv v1")
 
 
 def notebook(job, name, snapshot):

@@ -12,6 +12,7 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Protocol, cast
 
+from retinue_sdk import crossings
 from retinue_sdk.api import Finding
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats import files
@@ -103,7 +104,10 @@ def why(name: str, confidence: dict[str, float]) -> str:
 
 
 def read(path: Path, name: str | None = None) -> tuple[str, AnnotationTable, list[Finding]]:
-    """Read a folder in the format named, or in the one detected: (format, table, findings)."""
+    """Read a folder in the format named, or in the one detected: (format, table, findings).
+
+    Findings are the format's, and what is to be said about shapes of any format.
+    """
     name = name or detect(path)[0]
     table, findings = get(name).read(path)
-    return name, table, findings
+    return name, table, [*findings, *crossings.findings(table)]

@@ -13,7 +13,6 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from msgspec import UNSET
 
@@ -22,10 +21,9 @@ from retinue_sdk.formats.coco_records import NO_ID, Annotation, Runs
 from retinue_sdk.formats.coco_rings import Rings
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.rows import NO_BOX, to_json
-from retinue_sdk.geometry import Floats, Ints
+from retinue_sdk.geometry import Bools, Floats, Ints
 
 TEXT = pa.large_string()
-Bools = npt.NDArray[np.bool_]
 Shape = Sequence[Sequence[float]]  # rings of a polygon, or one list of what another kind has
 
 CLASS, BOX, POLYGON, MASK, KEYPOINTS = range(5)

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-from retinue_sdk.geometry import Floats, Ints
+from retinue_sdk.geometry import Bools, Floats, Ints, side
 
-Bools = npt.NDArray[np.bool_]
 POINTS = 200_000  # looked at at once
 NEIGHBOURS = 50  # rings of an object that each ring is compared with
 TOGETHER = 1_000_000  # pairs of edges looked at at once
@@ -91,7 +89,7 @@ def _crossing(points: Floats, one: tuple[Ints, Ints, Ints], other: tuple[Ints, I
     crossing = np.zeros(pairs, dtype=bool)
     for left, right in _products(one[0], other[0], pairs):
         a, b, c, d = (points[ends[rows]] for rows, (_, *both) in ((left, one), (right, other)) for ends in both)
-        across = (_side(a, b, c) * _side(a, b, d) < 0) & (_side(c, d, a) * _side(c, d, b) < 0)
+        across = (side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0)
         crossing[one[0][left[across]]] = True
     return crossing
 
@@ -119,8 +117,3 @@ def _inside(place: Floats, points: Floats, edges: tuple[Ints, Ints, Ints], pairs
     hit = ((a[:, 1] > y) != (b[:, 1] > y)) & (x < meets)
     inside: Bools = np.bincount(pair[hit], minlength=pairs) % 2 == 1
     return inside
-
-
-def _side(a: Floats, b: Floats, c: Floats) -> Floats:
-    side: Floats = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    return side

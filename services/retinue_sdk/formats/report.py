@@ -73,6 +73,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "coordinate_in_pixels": (ERROR, "Coordinates look like pixels; they are expected between 0 and 1.", "Divide x by the image's width and y by its height."),
     "box_negative_size": (ERROR, "A box has a negative width or height.", "Swap its corners."),
     "box_zero_area": (WARNING, "A box has no area; it is kept out of training.", "Correct or remove it."),
+    "polygon_crosses_itself": (WARNING, "A polygon crosses itself; what it covers depends on who fills it.", "Correct its corners in the tool that drew it."),
     "label_duplicate": (WARNING, "A label is there twice.", "Remove one of them."),
     # JSON, whatever the format
     "json_invalid": (ERROR, "A file is no JSON that can be read.", "Correct it at the line named; write UTF-8, finite numbers and pairs of surrogates."),
