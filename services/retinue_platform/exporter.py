@@ -6,7 +6,6 @@ Answers {"losses"} or {"problem"}, or {"formats"} when it is asked for those. Wh
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -50,23 +49,13 @@ def installed() -> list[dict[str, Any]]:
 def write(order: dict[str, Any], folder: Path) -> list[Finding]:
     """Write the version into the folder, its images as links; the answer is what the format cannot hold."""
     writer = formats.writer(order["format"])
-    if order["archive"]:
-        bring(order)
-    table = store.load_version(DatasetManifest.model_validate(order["manifest"]), whole=order["archive"])
+    with_images = order["archive"] or getattr(writer, "READS_IMAGES", False)
+    if with_images:  # those that stayed elsewhere too
+        sources = [Source(**source) for source in order["sources"]]
+        elsewhere.bring(Path(order["store"]), order["manifest"]["digest"], sources)
+    table = store.load_version(DatasetManifest.model_validate(order["manifest"]), whole=with_images)
     folder.mkdir(parents=True)
-    try:
-        return writer.write(table, folder, symlink)
-    except FileNotFoundError:  # a format with the images inside, and these stayed elsewhere
-        bring(order)
-        shutil.rmtree(folder)
-        folder.mkdir()
-        return writer.write(table, folder, symlink)
-
-
-def bring(order: dict[str, Any]) -> None:
-    """Have the version's images in the store."""
-    sources = [Source(**source) for source in order["sources"]]
-    elsewhere.bring(Path(order["store"]), order["manifest"]["digest"], sources)
+    return writer.write(table, folder, symlink)
 
 
 def pack(folder: Path, target: IO[bytes]) -> None:

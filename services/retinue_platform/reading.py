@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from retinue_sdk import archive, formats
@@ -56,7 +57,7 @@ def read(order: dict[str, Any], reporter: Reporter) -> Read:
     if order["parent"] is not None and is_image(name):
         return _read_image(upload, name, folder / "files")
     reporter.begin("unpacking", 0.4)
-    root, findings = archive.unpack(upload, folder / "files", progress=reporter.progress, name=name)
+    root, findings = archive.unpack(upload, folder / "files" / _called(name), progress=reporter.progress, name=name)
     return _read_folder(root, findings, order, reporter)
 
 
@@ -70,7 +71,13 @@ def _bring(source: dict[str, Any], folder: Path, reporter: Reporter) -> Brought:
     reporter.begin("copying", 0.3)
     places = [Source(**place) for place in source["places"]]
     limits = archive.Limits(total_bytes=source["largest"])
-    return bring(source["url"], folder / "copied", places, limits, reporter.progress)
+    return bring(source["url"], folder / "copied" / _called(source["url"]), places, limits, reporter.progress)
+
+
+def _called(name: str) -> str:
+    """What the folder of the data is called, for findings name it: as the file is, or the last part of the URL."""
+    stem = PurePosixPath(name).stem.removesuffix(".tar")
+    return stem if re.fullmatch(r"\w[\w .-]{0,49}", stem) else "data"
 
 
 def _read_folder(root: Path, findings: list[Finding], order: dict[str, Any], reporter: Reporter) -> Read:

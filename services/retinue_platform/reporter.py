@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import IO, Any
 
@@ -33,5 +34,8 @@ class Reporter:
 
     def send(self, message: dict[str, Any]) -> None:
         """One line."""
-        self.out.write(json.dumps(message) + "\n")
-        self.out.flush()
+        try:
+            self.out.write(json.dumps(message) + "\n")
+            self.out.flush()
+        except BrokenPipeError:  # the platform is gone, and has nothing of what would still be done
+            os._exit(1)

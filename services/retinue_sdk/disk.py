@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -32,8 +32,10 @@ def too_full(place: Path, needed: int | None) -> StorageFullError:
 
 
 @contextmanager
-def full_disk(place: Path, needed: int | None = None) -> Iterator[None]:
+def full_disk(place: Path, needed: int | Callable[[], int] | None = None) -> Iterator[None]:
     """Raise `too_full` in place of the OSError of a full volume or quota. `needed`: bytes of all that is written inside.
+
+    What takes time to work out may be a function, called for the error only.
 
     What was written should be removed inside too: the error then says what has to be free for another try.
     """
@@ -41,7 +43,7 @@ def full_disk(place: Path, needed: int | None = None) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in FULL:
-            raise too_full(place, needed) from error
+            raise too_full(place, needed() if callable(needed) else needed) from error
         raise
 
 

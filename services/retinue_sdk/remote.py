@@ -116,9 +116,9 @@ def _copied(
     """What was left out, and each file's path below the folder with its name at the place."""
     report = Report()
     plan = make_plan(members, None, limits, report)
-    check_room(folder.parent, plan.total)
+    check_room(folder.parent, plan.room)
     wanted = iter(plan.places.items())
-    with appearing(folder) as place, ThreadPoolExecutor(THREADS) as pool:
+    with appearing(folder, plan.room) as place, ThreadPoolExecutor(THREADS) as pool:
         done = 0
         while batch := list(islice(wanted, BATCH)):
             list(pool.map(lambda entry: write(members[entry[0]], place / entry[1]), batch))

@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def publish(
     An image with a `blob` and no `path` is in the store already: so a version is made of another one's images. Those whose
     path is among `urls` stay where the URL says, and only that is kept; `away` are those that others left so, by blob.
     """
-    with full_disk(store, _most_bytes(table, store, link=link)), hold(store), staging(store) as folder:
+    most = partial(_most_bytes, table, store, link=link)
+    with full_disk(store, most), hold(store), staging(store) as folder:
         tell = progress or (lambda _: None)
         table, objects = _with_blobs(_ordered(table), store, folder, tell, link=link, urls=urls or {}, away=away or {})
         digest = content_digest(table)

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Format(Protocol):
-    """What a format module offers."""
+    """What a format module offers; `READS_IMAGES = True` besides, where `write` needs the bytes of images."""
 
     NAME: str
     TITLE: str

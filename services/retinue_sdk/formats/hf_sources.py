@@ -6,7 +6,7 @@ Both become a folder that `huggingface.read` reads. The Hub needs the extra `hug
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -66,40 +66,36 @@ def from_hub(
     limits
         What the files may be, as those of an archive. They are checked before one is downloaded.
     """
-    try:
-        from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415 - an extra
-        from huggingface_hub.errors import (  # noqa: PLC0415
-            HFValidationError,
-            RepositoryNotFoundError,
-            RevisionNotFoundError,
+    if folder.exists() and any(folder.iterdir()):  # the library would give it back as it is when the Hub is away
+        raise DataError(
+            "The folder to download into is not empty.", code="folder_exists", hint="Name a new one.", where=str(folder)
         )
+    with _told(f"{repo_id}@{revision or 'main'}"):
+        from huggingface_hub import HfApi  # noqa: PLC0415 - an extra
+
+        api = HfApi(endpoint, token=token)
+        commit = api.dataset_info(repo_id, revision=revision or "main").sha
+        _check(api.list_repo_tree(repo_id, repo_type="dataset", revision=commit, recursive=True), limits or Limits())
+        api.snapshot_download(repo_id, repo_type="dataset", revision=commit, local_dir=folder, allow_patterns=PATTERNS)
+    return folder
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """What goes wrong with the Hub or its library, as one of our errors."""
+    try:
+        from huggingface_hub import errors  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise DataError(
             "The library huggingface_hub is not installed.",
             code="huggingface_missing",
             hint="Install it: pip install 'retinue[huggingface]'.",
         ) from error
-    where = f"{repo_id}@{revision or 'main'}"
-    if folder.exists() and any(folder.iterdir()):  # the library would give it back as it is when the Hub is away
-        raise DataError(
-            "The folder to download into is not empty.", code="folder_exists", hint="Name a new one.", where=str(folder)
-        )
     try:
-        api = HfApi(endpoint, token=token)
-        commit = api.dataset_info(repo_id, revision=revision or "main").sha
-        _check(api.list_repo_tree(repo_id, repo_type="dataset", revision=commit, recursive=True), limits or Limits())
-        snapshot_download(
-            repo_id,
-            repo_type="dataset",
-            revision=commit,
-            local_dir=folder,
-            allow_patterns=PATTERNS,
-            endpoint=endpoint,
-            token=token,
-        )
+        yield
     except RetinueError:
         raise
-    except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as error:
         raise NotFoundError(
             "The Hub has no such dataset, or it is not public.",
             hint="Check its name and revision; log in with `hf auth login` for one that is private or gated.",
@@ -112,7 +108,6 @@ def from_hub(
             hint="Check the network, HF_HUB_OFFLINE and HF_ENDPOINT, or download the dataset elsewhere and name its folder.",
             where=where,
         ) from error
-    return folder
 
 
 def _check(entries: Iterable[Any], limits: Limits) -> None:

@@ -27,6 +27,7 @@ from retinue_sdk.table import AnnotationTable
 __all__ = ["HOLDS"]
 NAME = "huggingface"
 TITLE = "Hugging Face datasets"
+READS_IMAGES = True
 METADATA = ("metadata.jsonl", "metadata.csv")
 FILE_NAME = "file_name"
 
