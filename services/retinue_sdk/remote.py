@@ -33,6 +33,7 @@ from retinue_sdk.places import ANONYMOUS, HUB, Source, find_source
 
 THREADS = 16  # small files wait for answers, not for the line
 BATCH = 512
+REFUSED = (401, 403)
 
 
 def copy_from(
@@ -142,6 +143,8 @@ def _stored(url: str, source: Source) -> Iterator[Member]:
     path = url.partition("://")[2]
     store = _file_system(source)
     found = store.find(path, detail=True)
+    if isinstance(found, list):  # from Azure's driver, when there is a file
+        found = {path: store.info(path) for path in found}
     if not found:
         raise FileNotFoundError(url)
     for key, entry in found.items():
@@ -221,26 +224,32 @@ def _failures(url: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise NotFoundError("There is nothing at this place.", code="source_not_found", where=where) from error
-    except PermissionError as error:
-        raise ForbiddenError(
-            "The place does not let us read it.",
-            code="source_forbidden",
-            hint="Make it public, or ask your administrator to give the platform credentials for it.",
-            where=where,
-        ) from error
     except ImportError as error:
         raise UnavailableError(
             "The driver of this kind of place is not installed.",
             code="source_driver_missing",
-            hint="Ask your administrator to install s3fs, gcsfs or adlfs beside the platform.",
+            hint="Ask your administrator to install retinue[remote], retinue[gcs] or retinue[azure] for the platform.",
             where=where,
         ) from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise
+        if isinstance(error, PermissionError) or _status(error) in REFUSED:
+            raise ForbiddenError(
+                "The place does not let us read it.",
+                code="source_forbidden",
+                hint="Make it public, or ask your administrator to give the platform credentials for it.",
+                where=where,
+            ) from error
         raise UnavailableError(
             f"The place cannot be read ({type(error).__name__}).",
             code="source_failed",
             hint="Check the URL; if it is right, ask your administrator whether the platform can reach it.",
             where=where,
         ) from error
+
+
+def _status(error: Exception) -> int | None:
+    """The HTTP status behind an error of gcsfs (`code`) or of Azure's library (`status_code`)."""
+    status: int | None = getattr(error, "status_code", getattr(error, "code", None))
+    return status

@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import zipfile
 
 import boto3
@@ -255,9 +256,11 @@ def test_an_object_store_is_asked_as_anonymous_unless_the_operator_says_otherwis
 
 
 @pytest.mark.parametrize("scheme", ["gs", "az"])
-def test_a_store_whose_driver_is_not_installed(tmp_path, scheme):
+def test_a_store_whose_driver_is_not_installed(tmp_path, scheme, monkeypatch):
+    monkeypatch.setitem(sys.modules, {"gs": "gcsfs", "az": "adlfs"}[scheme], None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, scheme, raising=False)
     url = f"{scheme}://sets/pets"
-    assert "gcsfs or adlfs" in refused(tmp_path, url, [Source(url)], "source_driver_missing").hint
+    assert "retinue[gcs] or retinue[azure]" in refused(tmp_path, url, [Source(url)], "source_driver_missing").hint
 
 
 def test_a_file_that_changes_places_after_it_was_listed(tmp_path, shared):
