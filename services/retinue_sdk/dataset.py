@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from retinue_sdk.errors import DataError
+from retinue_sdk.files import entered
 from retinue_sdk.schema import DatasetFolder, DatasetManifest, Task
 
 if TYPE_CHECKING:
@@ -90,11 +91,11 @@ def link(table: AnnotationTable, rows: Sequence[int], folder: Path) -> list[str]
     framework that repairs an image then replaces the link, not the file. No hard links: through one, the file can be
     written and its mode changed even where the store is mounted read-only.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     files = table.images["path"].to_numpy(dtype=object)[rows].tolist()
     names = [table.file_names[row] for row in rows]
-    for name, file in zip(names, files, strict=True):
-        os.symlink(os.path.abspath(file), f"{folder}/{name}")  # noqa: PTH100, PTH211 - called once per image
+    with entered(folder) as place:
+        for name, file in zip(names, files, strict=True):
+            os.symlink(os.path.abspath(file), name, dir_fd=place)  # noqa: PTH100 - called once per image
     return names
 
 

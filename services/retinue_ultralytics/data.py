@@ -17,6 +17,7 @@ import yaml
 from retinue_sdk import split
 from retinue_sdk.dataset import link
 from retinue_sdk.errors import DataError
+from retinue_sdk.files import entered, write_new
 from retinue_sdk.schema import Task
 from retinue_sdk.table import AnnotationTable, Floats, Ints
 
@@ -85,12 +86,11 @@ def _detect(table: AnnotationTable, dest: Path) -> View:
     counts = {}
     for name in SPLITS:
         rows = table.rows(name).tolist()
-        images, labels = dest / "images" / name, dest / "labels" / name
-        labels.mkdir(parents=True)
-        for row, image in zip(rows, link(table, rows, images), strict=True):
-            stem = os.path.splitext(image)[0]  # noqa: PTH122 - called once per image
-            with open(f"{labels}/{stem}.txt", "wb", buffering=0) as file:  # noqa: PTH123 - as is this
-                file.write(boxes.label(row))
+        images = link(table, rows, dest / "images" / name)
+        with entered(dest / "labels" / name) as labels:
+            for row, image in zip(rows, images, strict=True):
+                stem = os.path.splitext(image)[0]  # noqa: PTH122 - called once per image
+                write_new(f"{stem}.txt", boxes.label(row), labels)
         counts[name] = len(rows)
     data = {"path": str(dest), **{name: f"images/{name}" for name in SPLITS}, "names": dict(enumerate(table.classes))}
     (dest / "data.yaml").write_text(yaml.safe_dump(data, allow_unicode=True, sort_keys=False), encoding="utf-8")
