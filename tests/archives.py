@@ -120,7 +120,7 @@ KNOWN = {
     ),
     "coco128_yolo_detect.zip": Known(yolo, "yolo_detect", {"train": 96, "val": 32}, 898, {}),
     "coco128_yolo_segment.zip": Known(
-        yolo, "yolo_segment", {"train": 75, "val": 25}, 712, {"yaml_unknown_key": 2}
+        yolo, "yolo_segment", {"train": 75, "val": 25}, 712, {"yaml_unknown_key": 2, "polygon_crosses_itself": 33}
     ),
     "coco128_semantic_masks.zip": Known(masks, "index_masks", {"train": 75, "val": 25}, 754, {}),
 }  # fmt: skip

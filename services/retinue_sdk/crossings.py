@@ -3,7 +3,7 @@
 Many rings are looked at at once, twice. First, whether a ring goes around the mean of its corners in a single turn, as most
 that people draw do: then it cannot cross itself. For the others a sweep along x: each edge is compared with those that begin
 before it ends (sweep and prune; Baraff, Dynamic Simulation of Non-penetrating Rigid Bodies, 1992). Edges that touch do
-not cross, so a bridge to a hole does not count.
+not cross, and one that is gone back along covers nothing: bridges between the parts of an object do not count.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from retinue_sdk.api import Finding
 from retinue_sdk.formats.report import Report
 from retinue_sdk.geometry import Bools, Floats, Ints, side
+from retinue_sdk.prints import mixed
 from retinue_sdk.table import AnnotationTable
 
 POINTS = 500_000  # looked at at once
@@ -31,11 +32,15 @@ class _Rings:
     ring: Ints  # (n,) which one each point is of
     owner: Ints  # the polygon each ring is of
 
-    def ends(self) -> Floats:
-        """(n, 2): where the edge that begins at each point ends."""
+    def following(self) -> Ints:
+        """(n,): the point at which the edge ends that begins at each point."""
         following = np.arange(1, len(self.points) + 1)
         following[np.append(self.begins[1:], len(self.points)) - 1] = self.begins
-        ends: Floats = self.points[following]
+        return following
+
+    def ends(self) -> Floats:
+        """(n, 2): where the edge that begins at each point ends."""
+        ends: Floats = self.points[self.following()]
         return ends
 
     def select(self, wanted: Bools) -> _Rings:
@@ -74,8 +79,9 @@ def _crossing(points: Floats, owner: Ints) -> Ints:
     ring = np.cumsum(~corner | (np.diff(owner, prepend=-1) != 0)) - 1
     rings = _rings(points[corner], ring[corner], owner[np.flatnonzero(np.diff(ring, prepend=-1))])
     with np.errstate(over="ignore", invalid="ignore"):  # corners far outside any image
-        rings = rings.select(~_around(rings)) if len(rings.points) else rings
-        return np.unique(rings.owner[_swept(rings)]) if len(rings.points) else np.empty(0, dtype=np.int64)
+        for seen in (_turned, _swept, _swept_without_bridges):
+            rings = rings.select(seen(rings)) if len(rings.points) else rings
+    return np.unique(rings.owner)
 
 
 def _rings(points: Floats, ring: Ints, owner: Ints) -> _Rings:
@@ -84,8 +90,8 @@ def _rings(points: Floats, ring: Ints, owner: Ints) -> _Rings:
     return _Rings(points, begins, numbers, owner[ring[begins]])
 
 
-def _around(rings: _Rings) -> Bools:
-    """Whether a ring turns around the mean of its corners, always the same way and once."""
+def _turned(rings: _Rings) -> Bools:
+    """Whether a ring turns back, or more than once, on its way around the mean of its corners."""
     sizes = np.diff(np.append(rings.begins, len(rings.points)))
     middle = (np.add.reduceat(rings.points, rings.begins) / sizes[:, None])[rings.ring]
     (ax, ay), (bx, by) = (rings.points - middle).T, (rings.ends() - middle).T
@@ -93,15 +99,24 @@ def _around(rings: _Rings) -> Bools:
     left, right = (turn > 0) | ((turn == 0) & away), (turn < 0) | ((turn == 0) & away)
     turns = np.add.reduceat((ay < 0) & (by >= 0), rings.begins, dtype=np.int64)
     same = np.logical_and.reduceat(left, rings.begins) | np.logical_and.reduceat(right, rings.begins)
-    around: Bools = same & (turns == 1)
-    return around
+    turned: Bools = ~(same & (turns == 1))
+    return turned
 
 
-def _swept(rings: _Rings) -> Bools:
-    """Whether two edges of a ring cross."""
+def _swept_without_bridges(rings: _Rings) -> Bools:
+    begin = rings.ring.astype(np.uint64)  # each point as one number
+    for axis in (0, 1):
+        begin = mixed(begin) ^ (rings.points[:, axis] + 0.0).view(np.uint64)  # for -0.0 is 0.0
+    end = begin[rings.following()]
+    return _swept(rings, ~np.isin(mixed(begin) ^ end, mixed(end) ^ begin))
+
+
+def _swept(rings: _Rings, wanted: Bools | None = None) -> Bools:
+    """Whether two edges of a ring cross, of all or of those wanted."""
     crosses = np.zeros(len(rings.begins), dtype=bool)
     begins, ends = rings.points, rings.ends()
     order = np.lexsort((np.minimum(begins[:, 0], ends[:, 0]), rings.ring))
+    order = order if wanted is None else order[wanted[order]]
     a, b, ring = begins[order], ends[order], rings.ring[order]
     low, high = np.minimum(a, b), np.maximum(a, b)
     edges, compared = np.arange(len(ring)), 0
