@@ -15,7 +15,7 @@ import numpy as np
 
 from retinue_sdk.api import Finding
 from retinue_sdk.formats.report import Report
-from retinue_sdk.geometry import Bools, Floats, Ints, side
+from retinue_sdk.geometry import Bools, Floats, Ints, cross
 from retinue_sdk.prints import mixed
 from retinue_sdk.table import AnnotationTable
 
@@ -130,10 +130,7 @@ def _swept(rings: _Rings, wanted: Bools | None = None) -> Bools:
             break
         meet = (low[other, 1] <= high[edges, 1]) & (low[edges, 1] <= high[other, 1])
         one, two = edges[meet], other[meet]
-        across = (side(a[one], b[one], a[two]) * side(a[one], b[one], b[two]) < 0) & (
-            side(a[two], b[two], a[one]) * side(a[two], b[two], b[one]) < 0
-        )
-        crosses[ring[one[across]]] = True
+        crosses[ring[one[cross(a[one], b[one], a[two], b[two])]]] = True
     return crosses
 
 

@@ -112,10 +112,14 @@ def ellipse(middle: tuple[float, float], radii: tuple[float, float], degrees: fl
     return turn(np.column_stack([np.cos(angles), np.sin(angles)]) * radii + middle, degrees, middle)
 
 
-def side(a: Floats, b: Floats, c: Floats) -> Floats:
-    """(n,): above 0 where c lies to the one side of the line from a to b, below 0 on the other, 0 on it; all (n, 2)."""
-    turn: Floats = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    return turn
+def cross(a: Floats, b: Floats, c: Floats, d: Floats) -> Bools:
+    """(n,): whether the edge from a to b crosses the one from c to d; all (n, 2). Edges that touch do not."""
+    return (_side(a, b, c) * _side(a, b, d) < 0) & (_side(c, d, a) * _side(c, d, b) < 0)
+
+
+def _side(a: Floats, b: Floats, c: Floats) -> Floats:
+    side: Floats = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    return side
 
 
 def least_rectangle(points: Floats) -> Floats:

@@ -223,7 +223,12 @@ def _failures(url: str) -> Iterator[None]:
     except RetinueError:
         raise
     except FileNotFoundError as error:
-        raise NotFoundError("There is nothing at this place.", code="source_not_found", where=where) from error
+        raise NotFoundError(
+            "There is nothing at this place.",
+            code="source_not_found",
+            hint="Check the spelling of the URL, upper and lower case too.",
+            where=where,
+        ) from error
     except ImportError as error:
         raise UnavailableError(
             "The driver of this kind of place is not installed.",

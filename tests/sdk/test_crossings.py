@@ -21,28 +21,7 @@ INNER = [2, 2, 4, 2, 4, 4, 2, 4]
 BRIDGED = [0, 0, 10, 0, 10, 10, 0, 10, 0, 0, 2, 2, 2, 4, 4, 4, 4, 2, 2, 2]
 ZIGZAG = [0, 0, 1, 9, 2, 1, 3, 9, 4, 1, 5, 9, 6, 0]
 TWICE_AROUND = [0, 5, 5, 0, 10, 5, 5, 10, 1, 5, 5, 1, 9, 5, 5, 9]
-BRIDGE_ACROSS = [
-    0,
-    0,
-    10,
-    0,
-    10,
-    10,
-    5,
-    10,
-    5,
-    -9,
-    4,
-    -9,
-    4,
-    -8,
-    5,
-    -9,
-    5,
-    10,
-    0,
-    10,
-]  # through the lower side and back
+BRIDGE_ACROSS = [0, 0, 10, 0, 10, 10, 5, 10, 5, -9, 4, -9, 4, -8, 5, -9, 5, 10, 0, 10]  # through the lower side
 TOUCHING = [0, 0, 5, 5, 0, 10, 10, 10, 5, 5, 10, 0]  # at a corner
 rings = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=3, max_size=9)
 

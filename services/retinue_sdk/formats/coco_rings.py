@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from retinue_sdk.geometry import Bools, Floats, Ints, side
+from retinue_sdk.geometry import Bools, Floats, Ints, cross
 
 POINTS = 200_000  # looked at at once
 NEIGHBOURS = 50  # rings of an object that each ring is compared with
@@ -89,8 +89,7 @@ def _crossing(points: Floats, one: tuple[Ints, Ints, Ints], other: tuple[Ints, I
     crossing = np.zeros(pairs, dtype=bool)
     for left, right in _products(one[0], other[0], pairs):
         a, b, c, d = (points[ends[rows]] for rows, (_, *both) in ((left, one), (right, other)) for ends in both)
-        across = (side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0)
-        crossing[one[0][left[across]]] = True
+        crossing[one[0][left[cross(a, b, c, d)]]] = True
     return crossing
 
 
