@@ -1,4 +1,4 @@
-"""What a trainer calls: `load` a dataset, `link` its images into a job's view, `summary` of it for a dry run.
+"""What a trainer calls: `load` a dataset, `summary` of it for a dry run.
 
 Importing this module, and `summary`, cost no pandas: a trainer's HTTP service answers `/validate` without it.
 """
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from retinue_sdk.errors import DataError
-from retinue_sdk.files import entered
 from retinue_sdk.schema import DatasetFolder, DatasetManifest, Task
 
 if TYPE_CHECKING:
@@ -82,21 +81,6 @@ def summary(dataset: DatasetFolder | DatasetManifest, roots: Sequence[Path] | No
         dataset.digest, [Task(t) for t in content["tasks"]], [c["name"] for c in content["classes"]], content["splits"],
         content["images"], content["annotations"],
     )  # fmt: skip
-
-
-def link(table: AnnotationTable, rows: Sequence[int], folder: Path) -> list[str]:
-    """Make one symbolic link per image in a flat folder and return their names in the order of `rows`.
-
-    Names keep their suffix and no two of a table's images share a name or a stem. Files are linked, never folders: a
-    framework that repairs an image then replaces the link, not the file. No hard links: through one, the file can be
-    written and its mode changed even where the store is mounted read-only.
-    """
-    files = table.images["path"].to_numpy(dtype=object)[rows].tolist()
-    names = [table.file_names[row] for row in rows]
-    with entered(folder) as place:
-        for name, file in zip(names, files, strict=True):
-            os.symlink(os.path.abspath(file), name, dir_fd=place)  # noqa: PTH100 - called once per image
-    return names
 
 
 def check_folder(dataset: DatasetFolder, roots: Sequence[Path] | None) -> Path:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retinue_sdk.dataset import link
 from retinue_sdk.errors import DataError
+from retinue_sdk.links import link
 
 if TYPE_CHECKING:
     from retinue_sdk.table import AnnotationTable

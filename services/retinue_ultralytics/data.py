@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +16,9 @@ import numpy as np
 import yaml
 
 from retinue_sdk import split
-from retinue_sdk.dataset import link
 from retinue_sdk.errors import DataError
 from retinue_sdk.files import entered, write_new
+from retinue_sdk.links import link, linking
 from retinue_sdk.schema import Task
 from retinue_sdk.table import AnnotationTable, Floats, Ints
 
@@ -82,16 +83,16 @@ def _classify(table: AnnotationTable, dest: Path) -> View:
 
 def _detect(table: AnnotationTable, dest: Path) -> View:
     """`images/<split>/<file>` and `labels/<split>/<stem>.txt`, with `data.yaml`."""
-    boxes = _boxes(table)
-    counts = {}
-    for name in SPLITS:
-        rows = table.rows(name).tolist()
-        images = link(table, rows, dest / "images" / name)
-        with entered(dest / "labels" / name) as labels:
-            for row, image in zip(rows, images, strict=True):
+    rows = {name: table.rows(name).tolist() for name in SPLITS}
+    with ExitStack() as stack:
+        images = {n: stack.enter_context(linking(table, rows[n], dest / "images" / n)) for n in SPLITS}
+        boxes = _boxes(table)
+        for name in SPLITS:
+            labels = stack.enter_context(entered(dest / "labels" / name))
+            for row, image in zip(rows[name], images[name], strict=True):
                 stem = os.path.splitext(image)[0]  # noqa: PTH122 - called once per image
                 write_new(f"{stem}.txt", boxes.label(row), labels)
-        counts[name] = len(rows)
+    counts = {name: len(rows[name]) for name in SPLITS}
     data = {"path": str(dest), **{name: f"images/{name}" for name in SPLITS}, "names": dict(enumerate(table.classes))}
     (dest / "data.yaml").write_text(yaml.safe_dump(data, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return View(dest / "data.yaml", list(table.classes), counts, _said(boxes.findings))

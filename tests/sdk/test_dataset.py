@@ -1,15 +1,14 @@
-"""What trainers call: loading within the allowed roots, links, and a summary without pandas."""
+"""What trainers call: loading within the allowed roots, and a summary without pandas."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from retinue_sdk import dataset, store
-from retinue_sdk.dataset import link, load, summary
+from retinue_sdk.dataset import load, summary
 from retinue_sdk.errors import DataError
 from retinue_sdk.schema import DatasetFolder, DatasetManifest, Task
 from tests.sdk.drawn import box_table, class_folders, voc, voc_object, yolo
@@ -78,27 +77,6 @@ def test_links_inside_the_roots_are_followed(tmp_path):
     root = class_folders(tmp_path / "data", {"a": 2, "b": 2})
     (root / "a" / "link.png").symlink_to(root / "b" / "0.png")
     assert len(load(DatasetFolder(path=str(root)), [tmp_path])) == 5
-
-
-def test_every_image_gets_a_link_of_its_own(tmp_path, manifest):
-    table, view = load(manifest), tmp_path / "view"
-    names = link(table, [2, 0], view)
-    assert [(view / name).readlink() for name in names] == [table.files[row] for row in (2, 0)]
-    assert all(name.endswith(".png") for name in names)
-    assert not view.is_symlink()
-    assert [(view / name).read_bytes() for name in names] == [table.files[row].read_bytes() for row in (2, 0)]
-    more = link(table, [1], view)
-    assert len({Path(name).stem.casefold() for name in [*names, *more]}) == 3
-
-
-def test_a_framework_that_repairs_an_image_does_not_touch_the_store(tmp_path, manifest):
-    table = load(manifest)
-    place = tmp_path / "view" / link(table, [0], tmp_path / "view")[0]
-    before = table.files[0].read_bytes()
-    repaired = tmp_path / "repaired"
-    repaired.write_bytes(b"new")
-    repaired.replace(place)
-    assert table.files[0].read_bytes() == before
 
 
 def test_a_summary_costs_no_pandas(manifest):
