@@ -63,9 +63,9 @@ def linking(table: AnnotationTable, rows: Sequence[int], folder: Path) -> Iterat
 
 def _pairs(table: AnnotationTable, rows: Sequence[int]) -> tuple[list[str], list[bytes]]:
     names = [table.file_names[row] for row in rows]
-    files = table.images["path"].to_numpy(dtype=object)[rows].tolist()
-    absolute = map(os.path.abspath, files)
-    return names, [os.fsencode(part) for pair in zip(names, absolute, strict=True) for part in pair]
+    here = Path.cwd()  # of a path that is not absolute
+    files = (os.path.join(here, file) for file in table.images["path"].iloc[list(rows)])  # noqa: PTH118 - once per image
+    return names, [os.fsencode(part) for pair in zip(names, files, strict=True) for part in pair]
 
 
 def _make(pairs: Sequence[bytes], folder: Path) -> None:
