@@ -15,6 +15,7 @@ from retinue_sdk.schema import Status, TrainRequest
 from retinue_sdk.trainer.attempts import Attempt
 from retinue_sdk.trainer.launcher import LocalLauncher
 from retinue_sdk.trainer.processes import alive, kill_attempt, start_time
+from tests.faults import volumes
 from tests.trainers.harness import wait_for
 from tests.trainers.points.service import FRAMEWORK
 
@@ -217,6 +218,26 @@ def test_a_stuck_supervise_does_not_keep_a_cancelled_attempt(launcher):
     launcher.cancel(wanted.job_id, "now")
     assert ended(launcher, wanted).status == Status.CANCELLED
     assert start_time(int(state.handle)) is None
+
+
+def test_a_training_on_a_full_disk_is_cancelled():
+    if not volumes.allowed():
+        pytest.skip("no mount is allowed here")
+    seen = json.loads(volumes.alone("tests.sdk.full_runs"))
+    assert (seen["free"], seen["reason"]) == (0, "cancelled")
+    assert seen["seconds"] < 5
+
+
+def test_a_cancel_that_cannot_be_written_down_ends_the_training_all_the_same(launcher):
+    wanted = [request(), request()]
+    for each in wanted:
+        started(launcher, each)
+        (directory(launcher, each).path / "cancel").symlink_to("/no/such/folder/cancel")
+    with pytest.raises(FileNotFoundError):
+        launcher.cancel(wanted[0].job_id, "now")
+    assert ended(launcher, wanted[0]).reason == "killed"
+    launcher.stop_all()
+    assert launcher.state(wanted[1].job_id).reason == "killed"
 
 
 def test_stop_after_the_epoch_keeps_results(launcher):

@@ -85,9 +85,11 @@ class LocalLauncher:
         if not attempt.over and when == "epoch":
             (attempt.path / "stop_after_epoch").touch()
         elif not attempt.over:
-            if not attempt.cancelled:
-                write_json(attempt.path / "cancel", {"time": time.time()})
-            processes.send((attempt.process or {}).get("supervise"), signal.SIGTERM)
+            try:
+                if not attempt.cancelled:
+                    (attempt.path / "cancel").touch()  # empty, for a full disk has room for a name
+            finally:  # without the mark it ends too, as killed
+                processes.send((attempt.process or {}).get("supervise"), signal.SIGTERM)
         return attempt.state()
 
     def adopt(self) -> int:
@@ -111,7 +113,8 @@ class LocalLauncher:
     def stop_all(self, patience: float = 4.0) -> None:
         """Cancel everything and wait for it: for a service that takes its jobs with it."""
         for attempt in list(self.active.values()):
-            self.cancel(attempt.job_id, "now")
+            with contextlib.suppress(OSError):  # a full disk: who stays is killed below
+                self.cancel(attempt.job_id, "now")
         deadline = time.monotonic() + patience
         while self.active and time.monotonic() < deadline:
             self.watch()
@@ -196,7 +199,9 @@ class LocalLauncher:
         if attempt.over:
             return
         if not attempt.cancelled:
-            write_json(attempt.path / "cancel", {"time": time.time(), "grace_seconds": 0, "message": message})
+            with contextlib.suppress(OSError):  # a full disk: the first of these needs no block
+                (attempt.path / "cancel").touch()
+                write_json(attempt.path / "cancel", {"grace_seconds": 0, "message": message})
         processes.send((attempt.process or {}).get("supervise"), signal.SIGTERM)
         deadline = time.monotonic() + 2
         while not attempt.over and time.monotonic() < deadline:
