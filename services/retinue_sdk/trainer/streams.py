@@ -6,18 +6,23 @@ A followed stream costs a look at the file's size 20 times a second and no threa
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import stat
 import tarfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from retinue_sdk.errors import NotFoundError
 from retinue_sdk.follow import CHUNK, POLL_SECONDS, Tail
 from retinue_sdk.http import StreamEndedError
+from retinue_sdk.names import printable
 
 KEEP_ALIVE_SECONDS = 5.0
+_NO_SUCH = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES}
 _SHARED = ("checkpoints", "artifacts")  # the rest of a run directory holds requests and datasets
 
 
@@ -74,16 +79,35 @@ def _read(path: Path, offset: int) -> bytes:
 
 
 def artifact(run_dir: Path, path: str) -> Response:
-    """A file of an attempt, or a folder as tar. Links that leave the run directory are not followed."""
-    root = run_dir.resolve()
-    real = (root / path).resolve()
-    inside = real.is_relative_to(root) and real.relative_to(root).parts[:1] in [(name,) for name in _SHARED]
-    if not inside or not real.exists() or any(part.startswith(".") for part in real.relative_to(root).parts):
-        raise NotFoundError("There is no such artifact.", where=path)
+    """A regular file of an attempt, or a folder as tar. Links that leave the run directory are not followed."""
+    real = _find(run_dir.resolve(), path)
+    if real is None:
+        raise NotFoundError(
+            "There is no such artifact.",
+            hint="Ask for a file or folder that the job lists; pipes and other special files are not given.",
+            where=printable(path, 200),
+        )
     if real.is_dir():
         headers = {"Content-Disposition": f'attachment; filename="{_plain(real.name)}.tar"'}
         return StreamingResponse(_tar(real), media_type="application/x-tar", headers=headers)
-    return FileResponse(real, media_type="application/octet-stream", filename=real.name)
+    return FileResponse(real, media_type="application/octet-stream", filename=PurePosixPath(path).name)
+
+
+def _find(root: Path, path: str) -> Path | None:
+    """The regular file or folder that may be given under this name; opening anything else could wait for ever."""
+    try:
+        real = Path(os.path.realpath(root / path, strict=True))  # Path.resolve has its own error for links in a circle
+        mode = real.stat().st_mode
+    except ValueError:  # a NUL
+        return None
+    except OSError as error:
+        if error.errno in _NO_SUCH:
+            return None
+        raise
+    parts = real.relative_to(root).parts if real.is_relative_to(root) else ()
+    shared = parts[:1] in [(name,) for name in _SHARED] and not any(part.startswith(".") for part in parts)
+    readable = (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) and os.access(real, os.R_OK)
+    return real if shared and readable else None
 
 
 def _plain(name: str) -> str:
