@@ -11,6 +11,7 @@ from retinue_platform.auth import Caller, require_admin
 from retinue_platform.context import Platform
 from retinue_platform.tables import AuditRow
 from retinue_sdk.api import AuditEntry
+from retinue_sdk.schema import LARGEST_AUDIT
 
 router = APIRouter(tags=["admin"])
 
@@ -20,7 +21,7 @@ def list_audit(
     platform: Platform,
     caller: Caller,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1, le=LARGEST_AUDIT)] = None,
 ) -> list[AuditEntry]:
     """The newest lines first; `before` an id goes on from there."""
     require_admin(caller)

@@ -19,6 +19,7 @@ from retinue_platform.tables import DatasetRow, ProjectRow, VersionRow
 from retinue_sdk.api import Dataset, DatasetStatus, DatasetVersion, Role
 from retinue_sdk.errors import ConflictError, NotFoundError
 from retinue_sdk.intake import DatasetCreate
+from retinue_sdk.schema import LARGEST_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 router = APIRouter(tags=["datasets"])
-
-LARGEST_VERSION = 2**31 - 1  # of an INTEGER
 
 
 @router.get("/projects/{project_id}/datasets", name="list_datasets")
@@ -125,7 +124,7 @@ def newest_version(session: Session, row: DatasetRow, where: str | None = None) 
 
 def find_version(session: Session, dataset_id: UUID, number: int, where: str | None = None) -> VersionRow:
     """The version of this number."""
-    found = session.get(VersionRow, (dataset_id, number)) if abs(number) <= LARGEST_VERSION else None
+    found = session.get(VersionRow, (dataset_id, number)) if 0 < number <= LARGEST_VERSION else None
     if found is None:
         raise NotFoundError(f"The dataset has no version {number}.", where=where or str(number))
     return found

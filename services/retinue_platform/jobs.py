@@ -36,7 +36,7 @@ from retinue_sdk.errors import (
     RetinueError,
     from_problem,
 )
-from retinue_sdk.schema import Kind, Problem, Status, Target, TrainRequest
+from retinue_sdk.schema import Kind, Problem, Seq, Status, Target, TrainRequest
 
 router = APIRouter(tags=["jobs"])
 
@@ -135,7 +135,7 @@ def get_metrics(
     job_id: UUID,
     *,
     keys: Annotated[list[str] | None, Query(max_length=200)] = None,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Seq = 0,
     max_points: Annotated[int, Query(ge=0, le=1_000_000, description="per series; 0 gives every point")] = 0,
 ) -> Metrics:
     """The metric points of the newest attempt, in full or down-sampled keeping each bucket's extremes.

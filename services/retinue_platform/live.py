@@ -25,7 +25,7 @@ from retinue_platform.context import Context
 from retinue_platform.tables import JobRow, ProjectRow
 from retinue_sdk.api import Job
 from retinue_sdk.errors import BadRequestError, NotFoundError, RetinueError, UnavailableError
-from retinue_sdk.schema import Problem, Wire
+from retinue_sdk.schema import LARGEST_ATTEMPT, Problem, Seq, Wire
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ router = APIRouter()
 class After(Wire):
     """Where a client's copy of a job's points ends."""
 
-    attempt: int = Field(ge=0)
-    seq: int = Field(ge=0)
+    attempt: int = Field(ge=0, le=LARGEST_ATTEMPT)
+    seq: Seq
 
 
 Topic = Annotated[str, StringConstraints(pattern=r"^(job|jobs|datasets|log):[0-9a-fA-F-]{32,36}$", max_length=60)]
@@ -54,7 +54,7 @@ class Subscribe(Wire):
 
     op: Literal["subscribe"]
     topic: Topic
-    after: After | int | None = None
+    after: After | Seq | None = None
 
 
 class Unsubscribe(Wire):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import anyio.to_thread
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from sqlalchemy import select
 
@@ -20,6 +20,7 @@ from retinue_platform.trainers import is_verdict
 from retinue_sdk.api import Artifact
 from retinue_sdk.errors import BadRequestError, NotFoundError, RetinueError
 from retinue_sdk.http import StreamEndedError
+from retinue_sdk.schema import Seq
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -31,9 +32,7 @@ _PASSED_ON = ("Content-Type", "Content-Length", "Content-Range", "Accept-Ranges"
 
 
 @router.get("/jobs/{job_id}/logs", name="get_log", response_class=PlainTextResponse)
-async def get_log(
-    platform: Platform, caller: Caller, job_id: UUID, after: Annotated[int, Query(ge=0)] = 0
-) -> PlainTextResponse:
+async def get_log(platform: Platform, caller: Caller, job_id: UUID, after: Seq = 0) -> PlainTextResponse:
     """The log from a byte offset, at most 1 MiB of it. `X-Next-Offset` is where to go on; the same offset: nothing new."""
     framework, attempt = await anyio.to_thread.run_sync(lambda: _place(platform, caller, job_id))
     text = b""

@@ -27,6 +27,7 @@ from retinue_platform.tables import DatasetRow, ProjectRow, UploadRow
 from retinue_sdk.api import DatasetStatus, Role, Upload, UploadCreate
 from retinue_sdk.disk import full_disk, too_full
 from retinue_sdk.errors import BadRequestError, ConflictError, NotFoundError
+from retinue_sdk.schema import LARGEST_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -99,7 +100,7 @@ async def put_chunk(
     caller: Caller,
     upload_id: UUID,
     request: Request,
-    offset: Annotated[int, Query(ge=0, le=2**53)],
+    offset: Annotated[int, Query(ge=0, le=LARGEST_SIZE)],
     x_content_sha256: Annotated[str, Header(pattern="^[0-9a-fA-F]{64}$")],
 ) -> Upload:
     """Add the next chunk, at most 8 MiB, at the offset that the last answer gave."""

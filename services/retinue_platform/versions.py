@@ -16,7 +16,6 @@ from retinue_platform import access
 from retinue_platform.auth import Caller, Identity
 from retinue_platform.context import Context, Platform
 from retinue_platform.datasets import (
-    LARGEST_VERSION,
     find_version,
     newest_version,
     refuse_trashed,
@@ -38,6 +37,7 @@ from retinue_sdk.api import (
 )
 from retinue_sdk.errors import ConflictError, UnavailableError, from_problem
 from retinue_sdk.intake import VersionCreate
+from retinue_sdk.schema import LARGEST_VERSION
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -12,7 +12,22 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from retinue_sdk.schema import Kind, ModelInfo, Number, ProgressEvent, Reason, Resources, Status, Target, Task, Wire
+from retinue_sdk.schema import (
+    LARGEST_SIZE,
+    Kind,
+    ModelInfo,
+    Number,
+    Parameters,
+    ProgressEvent,
+    Reason,
+    Resources,
+    Seed,
+    Status,
+    Target,
+    Task,
+    VersionNumber,
+    Wire,
+)
 
 
 class Role(StrEnum):
@@ -85,7 +100,7 @@ class UploadCreate(Wire):
     """POST /projects/{id}/uploads: announces a file; its bytes follow in chunks."""
 
     filename: str = Field(min_length=1, max_length=255)
-    size: int = Field(ge=0)  # an empty file is refused as an empty dataset
+    size: int = Field(ge=0, le=LARGEST_SIZE)  # an empty file is refused as an empty dataset
 
 
 class Upload(Reply):
@@ -275,9 +290,9 @@ class JobCreate(Wire):
     model: str = Field(max_length=200)
     task: Task
     dataset_id: UUID
-    dataset_version: int | None = Field(None, ge=1)  # the newest when absent
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    seed: int = Field(0, ge=0, le=2**31 - 1)
+    dataset_version: VersionNumber | None = None  # the newest when absent
+    parameters: Parameters = Field(default_factory=dict)
+    seed: Seed = 0
     priority: int = Field(0, ge=-10, le=10)
     resources: Resources = Resources()
 

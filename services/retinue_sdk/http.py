@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from retinue_sdk.errors import BadRequestError, NotFoundError, RetinueError, StorageFullError
+from retinue_sdk.names import printable
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +30,7 @@ log = logging.getLogger("retinue.http")
 BodyLimit = Callable[[str, str], int]  # (method, path) -> bytes
 DEFAULT_BODY_LIMIT = 1024 * 1024
 
+_WHERE_LENGTH = 200
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -161,7 +163,8 @@ def validation_problem(errors: Any) -> BadRequestError:
     """Pydantic's list of errors as one of ours: the first with its field, and how many more there are."""
     first = errors[0]
     more = f" ({len(errors) - 1} more of this kind)" if len(errors) > 1 else ""
-    where = ".".join(str(part) for part in first["loc"])
+    inside = first.get("ctx", {}).get("place", ())  # of free JSON, see `schema.Parameters`
+    where = printable(".".join(str(part) for part in (*first["loc"], *inside)), _WHERE_LENGTH)
     return BadRequestError(f"{where}: {first['msg']}{more}.", where=where)
 
 

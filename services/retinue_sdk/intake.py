@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from retinue_sdk.api import Reply
-from retinue_sdk.schema import Wire
+from retinue_sdk.schema import Seed, VersionNumber, Wire
 
 
 class Reading(Wire):
@@ -47,19 +47,19 @@ class DatasetCreate(Incoming):
     """POST /projects/{id}/datasets: makes a dataset of what comes in."""
 
     name: str = Field(min_length=1, max_length=120)
-    seed: int = 0  # of the 80/20 split, where the data brings none
+    seed: Seed = 0  # of the 80/20 split, where the data brings none
 
 
 class VersionCreate(Incoming):
     """POST /datasets/{id}/versions: adds what comes in, which may be a single image too, to a version; the result is the next one."""
 
-    parent: int | None = Field(None, ge=1)  # the version that is added to; the newest when absent
+    parent: VersionNumber | None = None  # the version that is added to; the newest when absent
     classes: dict[str, str | None] = Field(
         default_factory=dict
     )  # incoming name to existing one, or null to leave it out
     conflict: Literal["skip", "keep_both", "replace"] = "skip"  # about an image whose key is taken
     split: Literal["train", "val", "test"] | None = None  # of images that bring none; drawn 80/20 when absent
-    seed: int = 0  # of that draw
+    seed: Seed = 0  # of that draw
     note: str = Field("", max_length=2000)
 
 

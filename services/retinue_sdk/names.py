@@ -10,6 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
+LONGEST_PATH = 500  # of an artifact, below its run directory
 VALUE_LENGTH = 80
 
 

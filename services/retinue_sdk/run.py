@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from retinue_sdk.failure import main
 from retinue_sdk.files import copy_whole, describe, write_manifest
 from retinue_sdk.follow import follow, last_seq
+from retinue_sdk.names import LONGEST_PATH
 
 if TYPE_CHECKING:
     from retinue_sdk.schema import TrainRequest
@@ -28,9 +29,8 @@ __all__ = ["NullRun", "Run", "follow", "main"]
 
 ArtifactKind = Literal["checkpoint", "plot", "report", "export", "predictions"]
 _INFINITY = float("inf")
-_encode = json.JSONEncoder(
-    separators=(",", ":"), allow_nan=False
-).encode  # made once: making it costs more than using it
+# Made once: making it costs more than using it. Not ASCII, so that half a surrogate pair fails here, not at each reader.
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 
 
 def _number(value: Any) -> float | int | str:
@@ -105,6 +105,8 @@ class Run:
             relative = whole.relative_to(self.path)
             if ".." in relative.parts:
                 raise ValueError("it is not under the run directory")  # noqa: TRY301  # said like every other cause
+            if len(str(relative)) > LONGEST_PATH:
+                raise ValueError(f"its path has more than {LONGEST_PATH} characters")  # noqa: TRY301  # the same
             size, digest, files = describe(whole)
             write_manifest(whole, {"kind": kind, "step": step, "size": size, "sha256": digest, "files": files})
         except (OSError, ValueError) as error:

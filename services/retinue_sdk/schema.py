@@ -12,6 +12,22 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic_core import PydanticCustomError
+
+from retinue_sdk.names import LONGEST_PATH, printable
+
+LARGEST_SEQ = 2**63 - 1  # of a BIGINT: numbers of events, bytes of a log, steps
+LARGEST_ATTEMPT = LARGEST_AUDIT = LARGEST_EPOCH = LARGEST_SEED = LARGEST_VERSION = 2**31 - 1  # of an INTEGER
+LARGEST_SIZE = 2**53  # bytes of a file: the last whole number that a browser counts to
+LONGEST_SECONDS = 2**31 - 1  # a clock can be added to it
+MOST_LEVELS = 32  # of lists and objects in free JSON
+
+Seq = Annotated[int, Field(ge=0, le=LARGEST_SEQ)]
+Step = Annotated[int, Field(ge=-LARGEST_SEQ, le=LARGEST_SEQ)]
+Epoch = Annotated[int, Field(ge=-LARGEST_EPOCH, le=LARGEST_EPOCH)]
+AttemptNumber = Annotated[int, Field(ge=1, le=LARGEST_ATTEMPT)]
+VersionNumber = Annotated[int, Field(ge=1, le=LARGEST_VERSION)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
 def _number_to_wire(value: float) -> float | str:
@@ -26,6 +42,34 @@ Number = Annotated[
     BeforeValidator(lambda v: float(v) if v in ("NaN", "Infinity", "-Infinity") else v),
     PlainSerializer(_number_to_wire, return_type=float | str, when_used="json"),
 ]
+
+
+def _fault(value: Any, level: int) -> str | None:
+    """What some service, file or database of ours could not hold; JSON readers disagree about it."""
+    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+        return "text with half a surrogate pair, which is no character: leave it out"
+    if isinstance(value, int) and abs(value) > LARGEST_SEQ:
+        return "a whole number of more than 64 bits: give a smaller one, or text"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a number that is not finite, which JSON has not: give a finite one, or text"
+    if isinstance(value, dict | list | tuple) and level >= MOST_LEVELS:
+        return f"more than {MOST_LEVELS} levels of lists and objects: make it flatter"
+    return None
+
+
+def _plain(value: Any, place: tuple[str, ...] = ()) -> Any:
+    """`value`, once nothing in it is at fault; the error's context knows the place in it."""
+    if fault := _fault(value, len(place)):
+        raise PydanticCustomError("not_plain_json", "This has {fault}", {"fault": fault, "place": place})
+    if isinstance(value, dict | list | tuple):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            inside = (*place, printable(str(name)))
+            _plain(name, inside)
+            _plain(inner, inside)
+    return value
+
+
+Parameters = Annotated[dict[str, Any], BeforeValidator(_plain)]  # free JSON that goes to a database and to trainers
 
 
 class Wire(BaseModel):
@@ -116,23 +160,23 @@ class DatasetManifest(Wire):
 class Resources(Wire):
     """What a job may use. `grace_seconds` lie between SIGTERM and SIGKILL."""
 
-    gpus: int = Field(0, ge=0)
-    nodes: int = Field(1, ge=1)
-    memory_gb: float | None = Field(None, gt=0)
-    time_limit_seconds: int | None = Field(None, gt=0)
-    grace_seconds: int = Field(3, ge=0)  # 3 on one machine, 30 on Kubernetes
+    gpus: int = Field(0, ge=0, le=10_000)
+    nodes: int = Field(1, ge=1, le=10_000)
+    memory_gb: float | None = Field(None, gt=0, le=1_000_000)
+    time_limit_seconds: int | None = Field(None, gt=0, le=LONGEST_SECONDS)
+    grace_seconds: int = Field(3, ge=0, le=LONGEST_SECONDS)  # 3 on one machine, 30 on Kubernetes
 
 
 class TrainRequest(Wire):
     """POST /train. The same (job_id, attempt) again gives the same answer and one process; with another body it is 409."""
 
     job_id: UUID
-    attempt: int = Field(ge=1)
+    attempt: AttemptNumber
     task: Task
     model: str
-    parameters: dict[str, Any] = {}  # checked against GET /models/{name}/schema
+    parameters: Parameters = {}  # checked against GET /models/{name}/schema
     dataset: Annotated[DatasetFolder | DatasetManifest, Field(discriminator="kind")]
-    seed: int = 0
+    seed: Seed = 0
     resume_from: str | None = None  # artifact URL of a verified checkpoint
     resources: Resources = Resources()
 
@@ -166,7 +210,7 @@ class JobState(Wire):
 class Event(Wire):
     """What every line of events.jsonl and system.jsonl has."""
 
-    seq: int = Field(ge=1)  # no gaps within a stream
+    seq: int = Field(ge=1, le=LARGEST_SEQ)  # no gaps within a stream
     time: datetime  # of the event, milliseconds; it is the MLflow timestamp too, so that sending again changes nothing
 
 
@@ -174,8 +218,8 @@ class MetricEvent(Event):
     """Values of metrics at an optimiser step."""
 
     type: Literal["metric"] = "metric"
-    step: int
-    epoch: int | None = None
+    step: Step
+    epoch: Epoch | None = None
     values: dict[str, Number]  # "train/loss", "val/top1", "val/map50_95", "lr"
 
 
@@ -183,11 +227,11 @@ class ProgressEvent(Event):
     """How far the training is; `eta_seconds` is the training's own estimate."""
 
     type: Literal["progress"] = "progress"
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    eta_seconds: float | None = None
+    epoch: Step
+    epochs: Step
+    step: Step
+    steps: Step
+    eta_seconds: float | None = Field(None, allow_inf_nan=False)
 
 
 class ArtifactEvent(Event):
@@ -196,10 +240,10 @@ class ArtifactEvent(Event):
     type: Literal["artifact"] = "artifact"
     name: str
     kind: Literal["checkpoint", "plot", "report", "export", "predictions"]
-    path: str
-    size: int
+    path: str = Field(max_length=LONGEST_PATH)
+    size: Seq
     sha256: str
-    step: int | None = None
+    step: Step | None = None
 
 
 class ImageEvent(Event):

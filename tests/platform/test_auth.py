@@ -238,3 +238,5 @@ def test_the_audit_is_read_in_pages(shared, alice):
     assert len(set(idents)) == 6
     for limit in (-1, 0, 10**9, "x"):
         problem(admin.get("/audit", params={"limit": limit}), 422, "invalid_request")
+    problem(admin.get("/audit", params={"before": 2**31}), 422, "invalid_request")
+    assert admin.get("/audit", params={"before": 2**31 - 1}).status_code == 200

@@ -82,6 +82,16 @@ def test_an_event_that_is_not_understood_costs_only_itself(database):
     job_id = add_job(database)
     assert put(database, job_id, metric(1), b'{"seq": 2, "type": "novelty"}', b"garbage", metric(3)) == 3
     assert [row[0] for row in points(database, job_id)] == [1, 3]
+    broken = [
+        metric(4, **{"\ud800": 1}),
+        metric(5).replace(b'"step": 4', b'"step": %d' % 2**63),
+        metric(6).replace(b'"epoch": 1', b'"epoch": %d' % 2**31),
+        b'{"seq": 7, "type": "novelty", "content": %s}' % (b"[" * 300 + b"]" * 300),
+        event(8, "artifact", name="a", kind="plot", path="a" * 501, size=1, sha256="0" * 64),
+        event(9, "progress", epoch=1, epochs=2, step=1, steps=2, eta_seconds=float("inf")),
+    ]
+    assert put(database, job_id, *broken, metric(10)) == 10
+    assert [row[0] for row in points(database, job_id)] == [1, 3, 10]
 
 
 async def stream_of(*pieces, error=None):

@@ -1,5 +1,7 @@
 """Jobs through the real platform and a real trainer service."""
 
+import json
+import os
 import uuid
 
 import pytest
@@ -81,6 +83,8 @@ def test_the_same_key_gives_the_same_job(stack):
         ({"parameters": {"points": 0}}, 422, None),
         ({"parameters": {"pionts": 5}}, 422, None),
         ({"unknown": 1}, 422, "invalid_request"),
+        ({"dataset_version": 2**31}, 422, "invalid_request"),
+        ({"resources": {"gpus": 10**30}}, 422, "invalid_request"),
     ],
 )
 def test_what_cannot_start_is_refused_with_its_place(stack, changes, status, code):
@@ -95,6 +99,43 @@ def test_what_cannot_start_is_refused_with_its_place(stack, changes, status, cod
             assert checked.json()["problems"][0]["code"] == body["code"]
         else:
             assert checked.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("parameters", "place"),
+    [
+        ('{"fail": "\\ud800"}', ".fail"),
+        ('{"\\udc00": 1}', ".\ufffd"),
+        ('{"fail": %s}' % ("[" * 300 + "]" * 300), ".fail.0.0"),
+        ('{"rate": NaN}', ".rate"),
+        ('{"rate": 1e999}', ".rate"),
+        ('{"points": 1%s}' % ("0" * 400), ".points"),
+    ],
+)
+def test_parameters_that_no_trainer_can_be_told_are_refused_here(stack, parameters, place):
+    body = json.dumps(stack.wanted(parameters={})).replace('{"points": 20}', parameters)
+    assert parameters in body
+    for path in ("jobs", "jobs/validate"):
+        answer = stack.alice.post(
+            f"/projects/{stack.project}/{path}", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert problem(answer, 422, "invalid_request")["where"].startswith(f"body.parameters{place}")
+    assert stack.alice.get("/models").json()["trainers"][0]["reachable"]
+
+
+def test_files_that_cannot_be_given_and_numbers_beyond_every_column(stack):
+    job_id = stack.start_job()
+    stack.wait(job_id)
+    folder = stack.trainer.runs / job_id / "1/checkpoints"
+    os.mkfifo(folder / "pipe")
+    (folder / "circle").symlink_to("circle")
+    for name in ("pipe", "circle", "x" * 300, "last.bin/x"):
+        problem(stack.alice.get(f"/jobs/{job_id}/artifacts/checkpoints/{name}"), 404, "not_found")
+    for path in ("metrics", "logs"):
+        answer = stack.alice.get(f"/jobs/{job_id}/{path}", params={"after": 2**63})
+        assert problem(answer, 422, "invalid_request")["where"] == "query.after"
+        assert stack.alice.get(f"/jobs/{job_id}/{path}", params={"after": 2**63 - 1}).status_code == 200
+    assert stack.alice.get("/models").json()["trainers"][0]["reachable"]
 
 
 def test_a_dataset_that_is_not_ready_or_foreign(stack):

@@ -159,6 +159,11 @@ async def test_who_may_not_and_what_is_not_understood(stack):
             (message,) = await messages(socket, lambda m: m["type"] == "error")
             assert message["topic"] == topic
             assert message["problem"]["code"] == "not_found"
+        for after in ({"attempt": 1, "seq": 2**63}, {"attempt": 2**31, "seq": 0}, 2**63, -1):
+            await ask(socket, op="subscribe", topic=f"job:{job_id}", after=after)
+            (message,) = await messages(socket, lambda _: True)
+            assert (message["type"], message["problem"]["code"]) == ("error", "invalid_request")
+            assert "after" in message["problem"]["where"]
         for text in ("no json", "[]", '{"op": "dance"}', '{"op": "subscribe", "topic": "all:1"}'):
             await socket.send(text)
             (message,) = await messages(socket, lambda _: True)

@@ -110,7 +110,7 @@ def test_what_cannot_be_asked_for(world):
         return user.post(f"{path}/versions", json={"upload_id": upload["id"], **wanted})
 
     problem(ask(parent=7), 404, "not_found")
-    problem(ask(parent=10**30), 404, "not_found")
+    problem(ask(parent=10**30), 422, "invalid_request")
     problem(ask(conflict="win"), 422, "invalid_request")
     problem(ask(split="holdout"), 422, "invalid_request")
     problem(ask(note="\x00"), 422, "invalid_text")

@@ -86,6 +86,25 @@ def test_no_reporting_error_reaches_the_training(tmp_path, capsys):
     assert events(tmp_path) == []
 
 
+def test_what_is_no_text_is_left_out_and_takes_no_number(tmp_path, capsys):
+    with Run(tmp_path) as run:
+        run.metric(1, {"loss \udc80": 1})
+        run.metric(2, {"größe": 1})
+    assert [(event["seq"], event["step"]) for event in events(tmp_path)] == [(1, 2)]
+    assert "an event was left out" in capsys.readouterr().err
+
+
+def test_a_path_that_is_too_long_to_be_kept_is_told(tmp_path):
+    path = Path("a" * 200, "b" * 200, "c" * 100)
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_bytes(b"x")
+    with Run(tmp_path) as run:
+        run.artifact(path, "plot")
+    (event,) = events(tmp_path)
+    assert (event["type"], event["code"]) == ("warning", "artifact_failed")
+    assert "more than 500 characters" in event["message"]
+
+
 def test_a_full_disk_costs_points_and_nothing_else(tmp_path):
     """The kernel refuses bytes beyond a limit just as a full disk does: first a short write, then an error."""
     script = """

@@ -88,6 +88,11 @@ def test_a_command_that_cannot_start(run_dir):
     assert end(run_dir, "/no/such/command").reason == "failed"
 
 
+def test_a_failure_that_names_a_file_whose_name_is_no_text(run_dir):
+    (run_dir / "failure.json").write_text(json.dumps({"reason": "data_error", "message": "\udcff.png is broken."}))
+    assert end(run_dir, "false").message == "?.png is broken."
+
+
 def ending(**fields) -> Ending:
     plain = {"exit_code": 1, "signal": None, "stopped": None, "failure": None, "log_tail": "", "oom_killed": False}
     return Ending(**{**plain, **fields})

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from retinue_sdk.api import Health
 from retinue_sdk.errors import NotFoundError, UnauthenticatedError
 from retinue_sdk.http import install_errors
-from retinue_sdk.schema import JobState, ModelInfo, Problem, Task, TrainRequest
+from retinue_sdk.schema import LARGEST_ATTEMPT, JobState, ModelInfo, Problem, Seq, Task, TrainRequest
 from retinue_sdk.trainer import streams
 from retinue_sdk.trainer.attempts import find
 from retinue_sdk.trainer.catalogue import Catalogue, version_of
@@ -33,8 +33,7 @@ log = logging.getLogger("retinue.trainer")
 
 WATCH_SECONDS = 0.5
 
-AttemptNumber = Annotated[int | None, Query(ge=1)]  # the newest when absent
-Offset = Annotated[int, Query(ge=0)]
+WhichAttempt = Annotated[int | None, Query(ge=1, le=LARGEST_ATTEMPT)]  # the newest when absent
 
 
 class Models(BaseModel):
@@ -171,7 +170,7 @@ def _add_jobs(app: FastAPI, trainer: Trainer) -> None:
         return Validation(problems=[error.problem for error in trainer.validator.problems(request)])
 
     @app.get("/jobs/{job_id}")
-    def job(job_id: UUID, attempt: AttemptNumber = None) -> JobState:
+    def job(job_id: UUID, attempt: WhichAttempt = None) -> JobState:
         return trainer.launcher.state(job_id, attempt)
 
     @app.delete("/jobs/{job_id}")
@@ -185,8 +184,8 @@ def _add_files(app: FastAPI, trainer: Trainer) -> None:
     @app.get("/jobs/{job_id}/events")
     async def events(
         job_id: UUID,
-        attempt: AttemptNumber = None,
-        after: Offset = 0,
+        attempt: WhichAttempt = None,
+        after: Seq = 0,
         stream: Literal["events", "system"] = "events",
         *,
         follow: bool = False,
@@ -197,14 +196,14 @@ def _add_files(app: FastAPI, trainer: Trainer) -> None:
 
     @app.get("/jobs/{job_id}/logs")
     async def logs(
-        job_id: UUID, attempt: AttemptNumber = None, after: Offset = 0, *, follow: bool = False
+        job_id: UUID, attempt: WhichAttempt = None, after: Seq = 0, *, follow: bool = False
     ) -> StreamingResponse:
         found = await asyncio.to_thread(find, runs, job_id, attempt)
         text = streams.text(found.path, after, trainer.stopping if follow else None)
         return StreamingResponse(text, media_type="text/plain; charset=utf-8")
 
     @app.get("/jobs/{job_id}/artifacts/{path:path}")
-    def artifact(job_id: UUID, path: str, attempt: AttemptNumber = None) -> Response:
+    def artifact(job_id: UUID, path: str, attempt: WhichAttempt = None) -> Response:
         return streams.artifact(find(runs, job_id, attempt).path, path)
 
 

@@ -215,7 +215,8 @@ class Supervisor:
 
 def write_done(run_dir: Path, code: int | None, number: int | None, reason: str, message: str) -> None:
     """Write done.json, the last file of an attempt, over the block that was reserved for it."""
-    done = {"exit_code": code, "signal": number, "reason": reason, "message": message[:2000], "ended_at": _now()}
+    said = message[:2000].encode(errors="replace").decode()  # a name of a file may be no text
+    done = {"exit_code": code, "signal": number, "reason": reason, "message": said, "ended_at": _now()}
     text = json.dumps(done).encode()
     temporary = run_dir / "done.json.tmp"
     descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
