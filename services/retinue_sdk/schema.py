@@ -164,7 +164,7 @@ class Resources(Wire):
     nodes: int = Field(1, ge=1, le=10_000)
     memory_gb: float | None = Field(None, gt=0, le=1_000_000)
     time_limit_seconds: int | None = Field(None, gt=0, le=LONGEST_SECONDS)
-    grace_seconds: int = Field(3, ge=0, le=LONGEST_SECONDS)  # 3 on one machine, 30 on Kubernetes
+    grace_seconds: int = Field(3, ge=0, le=3600)  # 3 on one machine, 30 on Kubernetes
 
 
 class TrainRequest(Wire):
