@@ -73,7 +73,7 @@ def test_a_link_to_a_name_that_is_no_text_is_followed(client, service):
         ({"parameters": {"points": 2**63}}, "body.parameters.points"),
         ({"parameters": {"points": nested(32)}}, "body.parameters.points" + ".0" * 31),
         ({"parameters": {"points": nested(500)}}, "body.parameters.points" + ".0" * 31),
-        ({"\ud800": 1}, "body.\ufffd"),
+        ({"\ud800": 1}, "body"),
         ({"seed": 2**31}, "body.seed"),
         ({"attempt": 10**300}, "body.attempt"),
         ({"resources": {"grace_seconds": 10**400}}, "body.resources.grace_seconds"),
