@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from retinue_platform import ingest
 from retinue_platform.bus import Bus
-from retinue_platform.db import Database
+from retinue_platform.db import Database, is_away
 from retinue_platform.tables import JobRow
 from retinue_platform.trainers import is_verdict
 from retinue_sdk.client import AsyncTrainer
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 TERMINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.LOST})
 FIRST_WAIT, LONGEST_WAIT = 0.2, 2.0  # seconds between two tries while a trainer does not answer
-REPEAT_CANCEL = 5.0  # seconds after which a cancellation is said again
+REPEAT_CANCEL = 5.0  # seconds after which a cancellation is said again, or looked for while images are brought
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,11 @@ class Attempt:
             return True
         if row.status in TERMINAL or row.status == Status.QUEUED:
             return True
-        try:
-            if row.status == Status.STARTING and row.target != Target.CANCELLED:
-                await self._bring_images(row.digest)
-        except RetinueError as error:
-            await self._write(self._refused(row, error))
-            return True
+        if row.status == Status.STARTING and row.target != Target.CANCELLED:
+            problem = await self._bring_images(row.digest)
+            if problem is not None:
+                await self._write(self._refused(row, problem))
+                return True
         try:
             state = await self._begin(row)
         except RetinueError as error:
@@ -117,28 +116,37 @@ class Attempt:
             await asyncio.gather(canceller, return_exceptions=True)
         return await self._finish(row.attempt)
 
-    async def _bring_images(self, digest: str) -> None:
-        """Have the images here that stayed elsewhere, or stop when the job is cancelled: then it is started and ended."""
+    async def _bring_images(self, digest: str) -> RetinueError | None:
+        """Have the images here that stayed elsewhere; why they cannot be had, when that is so.
+
+        Stops when the job is cancelled: then it is started and ended. A database that is away is no problem of theirs.
+        """
         said = False
 
         async def tell(done: float) -> None:
             nonlocal said
             said = True
-            await self._write({"message": f"Getting the images from their place: {done:.0%}."})
+            with suppress(RetinueError):  # the database; it is told the next time
+                await self._write({"message": f"Getting the images from their place: {done:.0%}."})
 
         bringing = asyncio.ensure_future(self.tools.bring(digest, tell))
         try:
             while not bringing.done():
                 told = asyncio.ensure_future(self._target.wait())
-                await asyncio.wait({bringing, told}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({bringing, told}, timeout=REPEAT_CANCEL, return_when=asyncio.FIRST_COMPLETED)
                 told.cancel()
                 self._target.clear()
-                row = await self._read()
-                if row is None or row.target == Target.CANCELLED:
-                    return
-            await bringing
+                with suppress(RetinueError):  # the database; it is asked again
+                    row = await self._read()
+                    if row is None or row.target == Target.CANCELLED:
+                        return None
+            try:
+                await bringing
+            except RetinueError as error:
+                return error
             if said:
                 await self._write({"message": None})
+            return None
         finally:
             bringing.cancel()
             await asyncio.gather(bringing, return_exceptions=True)
@@ -198,7 +206,12 @@ class Attempt:
         """Say every new target to the trainer, and a cancellation again and again until the events end."""
         said: Target | None = None
         while True:
-            row = await self._read()
+            try:
+                row = await self._read()
+            except RetinueError as error:  # the database: what was asked for is seen once it is back
+                log.warning("job %s: whether it is to be cancelled cannot be seen now: %s", self.job_id, error)
+                await asyncio.sleep(LONGEST_WAIT)
+                continue
             if row is None:
                 return
             if row.target != Target.FINISHED:
@@ -283,9 +296,7 @@ class Attempt:
 
 def _is_silence(error: BaseException) -> bool:
     """Whether an error says that the trainer does not answer as it should; the database's own do not."""
-    if isinstance(error, RetinueError):
-        return error.problem.code not in {"database_unavailable", "storage_full"}
-    return isinstance(error, TimeoutError)
+    return isinstance(error, RetinueError | TimeoutError) and not is_away(error)
 
 
 def to_row(job: JobRow, store: Path) -> Row:

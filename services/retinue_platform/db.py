@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DataError, OperationalError, SQLAlchem
 from sqlalchemy.orm import Session, sessionmaker
 
 from retinue_sdk.disk import too_full
-from retinue_sdk.errors import BadRequestError, StorageFullError, UnavailableError
+from retinue_sdk.errors import BadRequestError, RetinueError, StorageFullError, UnavailableError
 
 log = logging.getLogger("retinue.database")
 
@@ -134,6 +134,11 @@ def errors_named(message: str = "The database does not answer.", file: Path | No
             code="database_unavailable",
             hint="Try again; if it stays, ask your administrator to look at the database.",
         ) from error
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database cannot be read or written now, so that asking again later helps."""
+    return isinstance(error, RetinueError) and error.problem.code in ("database_unavailable", "storage_full")
 
 
 def created(session: Session) -> list[Any]:

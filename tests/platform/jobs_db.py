@@ -1,6 +1,8 @@
 """A database with one running job in it, and events to feed it with."""
 
+import contextlib
 import json
+import sqlite3
 import uuid
 from datetime import UTC, datetime
 
@@ -66,6 +68,17 @@ def add_job(database, **values):
             session.add(row)
             session.flush()
     return job.id
+
+
+@contextlib.contextmanager
+def away(file, table):
+    """What needs a table finds that the database does not answer."""
+    with contextlib.closing(sqlite3.connect(file, timeout=10, isolation_level=None)) as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO away")
+        try:
+            yield
+        finally:
+            connection.execute(f"ALTER TABLE away RENAME TO {table}")
 
 
 def metric(seq, **values):

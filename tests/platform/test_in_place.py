@@ -6,7 +6,7 @@ import json
 import zipfile
 
 import pytest
-from tests.platform.jobs_db import add_job
+from tests.platform.jobs_db import add_job, away
 from tests.platform.running import problem, send
 from tests.platform.stack import Stack
 from tests.platform.test_datasets import archive, folders, over, picture
@@ -14,6 +14,7 @@ from tests.platform.test_datasets import archive, folders, over, picture
 from retinue_platform.attempt import Attempt, Tools
 from retinue_platform.bus import Bus
 from retinue_platform.tables import JobRow
+from retinue_sdk.errors import UnavailableError
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +115,43 @@ async def test_getting_the_images_stops_when_the_job_is_cancelled(sqlite, tmp_pa
     attempt.wake()
     await asyncio.wait_for(bringing, 20)
     assert stopped == ["d"]
+
+
+async def test_a_database_that_is_away_neither_stops_nor_fails_the_getting(sqlite, tmp_path):
+    sqlite.upgrade()
+    ident, go_on = add_job(sqlite, status="starting"), asyncio.Event()
+
+    async def in_vain(_digest, tell):
+        await go_on.wait()
+        await tell(0.4)
+        raise UnavailableError("The bucket does not answer.")
+
+    attempt = Attempt(Tools(sqlite, Bus(), tmp_path, asyncio.to_thread, print, in_vain), None, "points", ident, None)
+    with away(sqlite.file, "jobs"):
+        bringing = asyncio.create_task(attempt._bring_images("d"))
+        await asyncio.sleep(0)
+        attempt.wake()
+        await asyncio.sleep(0.1)
+        assert not bringing.done()
+        go_on.set()
+        problem = await asyncio.wait_for(bringing, 20)
+    assert problem.problem.message == "The bucket does not answer."
+
+
+async def test_a_cancellation_is_seen_after_the_database_was_away(sqlite, tmp_path, caplog):
+    sqlite.upgrade()
+    ident = add_job(sqlite, status="starting")
+
+    async def for_ever(_digest, _tell):
+        await asyncio.Event().wait()
+
+    attempt = Attempt(Tools(sqlite, Bus(), tmp_path, asyncio.to_thread, print, for_ever), None, "points", ident, None)
+    bringing = asyncio.create_task(attempt._bring_images("d"))
+    await asyncio.sleep(0)
+    with sqlite.write() as session:
+        session.get(JobRow, ident).target = "cancelled"
+    with away(sqlite.file, "jobs"):
+        attempt.wake()
+        while "does not answer" not in caplog.text:
+            await asyncio.sleep(0.02)
+    assert await asyncio.wait_for(bringing, 20) is None

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 from sqlalchemy import update
+from tests.platform.jobs_db import away
 from tests.platform.stack import Stack, wait_for
 
 from retinue_platform.admission import Entry, admit, order
@@ -125,6 +126,19 @@ def test_cancelled_while_its_trainer_is_down(stack):
     stack.trainer.start()
     assert stack.wait(job_id)["status"] == "cancelled"
     assert same_as_the_ledger(stack, job_id)
+
+
+@pytest.mark.faults
+def test_cancelled_after_the_database_was_away(stack):
+    """While nothing comes from the training, only the look for a cancellation notices that the database is away."""
+    job_id = stack.start_job(parameters={"points": 1000, "rate": 0.02})
+    stack.wait(job_id, "running")
+    stack.alice.post(f"/jobs/{job_id}/cancel", json={"when": "epoch"}).raise_for_status()
+    stack.wait(job_id, "stopping")
+    with away(stack.data / "platform" / "retinue.sqlite", "jobs"):
+        wait_for(lambda: "cancelled cannot be seen now" in stack.platform.read_log(), what="a look in vain")
+    stack.alice.post(f"/jobs/{job_id}/cancel").raise_for_status()
+    assert stack.wait(job_id)["status"] == "cancelled"
 
 
 @pytest.mark.faults
