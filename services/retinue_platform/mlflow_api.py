@@ -18,6 +18,7 @@ from retinue_sdk.errors import NotFoundError, RetinueError, UnavailableError
 
 METRICS_PER_BATCH = 1000  # MLflow's own limits of runs/log-batch
 PARAMS_PER_BATCH = 100
+MISSING = "mlflow_not_found"  # code of what MLflow does not have
 UNREACHABLE = ("mlflow_unreachable", "mlflow_unavailable")  # codes of errors that time cures
 _REFUSED_CHARACTERS = re.compile(r"[^\w\-. :/]", re.ASCII)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from retinue_platform import metrics
 from retinue_platform.context import Context
-from retinue_platform.mlflow_api import METRICS_PER_BATCH, UNREACHABLE, Mlflow, Run, metric_key
+from retinue_platform.mlflow_api import METRICS_PER_BATCH, MISSING, UNREACHABLE, Mlflow, Run, metric_key
 from retinue_platform.tables import ArtifactRow, DatasetRow, JobRow, PointRow, ProjectRow, TrackingRow
 from retinue_sdk.errors import NotFoundError, RetinueError, UnavailableError
 from retinue_sdk.schema import Status
@@ -97,12 +98,11 @@ class Tracking:
             try:
                 await self._send(job_id)
             except RetinueError as error:
-                silent = isinstance(error, UnavailableError)
-                if silent and error.problem.code in UNREACHABLE:
+                if error.problem.code in UNREACHABLE:
                     raise
                 # of this run alone (its checkpoint's trainer is down, or MLflow refuses something): the others go on
                 log.warning("job %s in MLflow: %s", job_id, error)
-                self._postponed[job_id] = clock + (LONGEST_WAIT if silent else REFUSED_WAIT)
+                self._postponed[job_id] = clock + _pause(error)
 
     def _pending(self, session: Session) -> list[UUID]:
         behind = or_(
@@ -129,8 +129,8 @@ class Tracking:
             await self._points(job, run_id)
             if job.status in ENDS:
                 await self._end(job, run_id)
-        except NotFoundError:
-            if job.run_id is None:
+        except NotFoundError as error:
+            if job.run_id is None or error.problem.code != MISSING:  # not the run, but its checkpoint's trainer
                 raise
             log.warning("the MLflow run of job %s is gone: it is written anew", job_id)
             self._experiments.pop(job.project_id, None)
@@ -217,6 +217,13 @@ async def run(context: Context) -> None:
         await Tracking(context, mlflow).run()
     finally:
         await mlflow.close()
+
+
+def _pause(error: RetinueError) -> float:
+    """Seconds until a run is tried again that could not be brought up to date."""
+    if error.problem.code == "framework_unknown":
+        return math.inf  # the checkpoint is sent when its trainer is in the settings again: they are read at start
+    return LONGEST_WAIT if isinstance(error, UnavailableError) else REFUSED_WAIT
 
 
 def best_checkpoint(session: Session, job_id: UUID) -> ArtifactRow | None:

@@ -189,6 +189,41 @@ def test_a_run_deleted_for_good_is_written_anew_and_cancelled_jobs_are_killed_ru
     assert_complete(stack, mlflow, job_id, run_id)
 
 
+def test_a_trainer_that_is_no_longer_there_sends_nothing_twice(stack, mlflow):
+    jobs = [stack.start_job(parameters={"points": 50}) for _ in range(2)]
+    runs = []
+    for job_id in jobs:
+        stack.wait(job_id)
+        runs.append(tracked(stack, job_id))
+    with (
+        stack.database() as database,
+        database.write() as session,
+    ):  # as if the platform had been stopped before the end
+        for job_id in jobs:
+            session.get(TrackingRow, uuid.UUID(job_id)).finished = False
+    trainers = stack.platform.environment.pop("RETINUE_TRAINERS")
+    stack.platform.stop()
+    stack.platform.start()
+    try:
+        known = [stack.row(TrackingRow, job_id=uuid.UUID(job_id)).cursor for job_id in jobs]
+        for job_id in jobs:
+            told = f"job {job_id} in MLflow: There is no trainer"
+            wait_for(lambda told=told: told in stack.platform.read_log(), what="the missing trainer")
+        time.sleep(1.5)  # some rounds
+        rows = [stack.row(TrackingRow, job_id=uuid.UUID(job_id)) for job_id in jobs]
+        assert [(row.run_id, row.cursor, row.finished) for row in rows] == [
+            (run_id, cursor, False) for run_id, cursor in zip(runs, known, strict=True)
+        ]
+        assert stack.platform.read_log().count("There is no trainer") == 2
+    finally:
+        stack.platform.environment["RETINUE_TRAINERS"] = trainers
+        stack.platform.stop()
+        stack.platform.start()
+    for job_id, run_id in zip(jobs, runs, strict=True):
+        assert tracked(stack, job_id) == run_id
+        assert_complete(stack, mlflow, job_id, run_id)
+
+
 async def test_what_mlflow_takes_and_how_it_refuses(mlflow):
     api = Mlflow(mlflow.url)
     project = str(uuid.uuid4())
