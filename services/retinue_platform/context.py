@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import anyio
 from fastapi import Depends
@@ -19,6 +20,9 @@ from retinue_platform.settings import Settings
 from retinue_sdk.api import DatasetFormat
 from retinue_sdk.errors import StorageFullError, UnavailableError
 
+LEFT = "left-"  # how the names of folders begin that nobody needs any more
+_EXPORTS = 4  # at once
+
 
 class Context:
     """Cheap to make, touches nothing; `open` makes the folders, takes the lock and upgrades the database."""
@@ -31,6 +35,7 @@ class Context:
         self.hub = Hub(settings.hub_api_url, settings.service_name)
         self.background = anyio.CapacityLimiter(BACKGROUND_THREADS)  # for `anyio.to_thread.run_sync(..., limiter=)`
         self.comparing = anyio.CapacityLimiter(1)  # versions: whole tables are in memory then
+        self.exporting = asyncio.Semaphore(_EXPORTS)  # exports: a worker and a folder each
         self.uploading: set[UUID] = set()  # uploads that a request is writing now
         self.trainers = trainers.Trainers({}, settings.folder)  # those of the settings once it is open
         self.formats: list[DatasetFormat] = []  # those installed, once somebody has asked
@@ -44,7 +49,7 @@ class Context:
 
     @property
     def work(self) -> Path:
-        """Scratch space of imports, a folder each."""
+        """Scratch space of imports and exports, a folder each."""
         return self.settings.folder / "work"
 
     def open(self) -> None:
@@ -56,6 +61,7 @@ class Context:
             for folder in (self.settings.folder, self.uploads, self.work, self.settings.store):
                 folder.mkdir(mode=0o700, exist_ok=True)
             sole.claim_folder(self._held, self.settings.folder)
+            self._put_aside()
         except OSError as error:
             kind = StorageFullError if error.errno == 28 else UnavailableError
             raise kind(
@@ -68,6 +74,11 @@ class Context:
             sole.claim_database(self._held, self.db, self.settings.folder)
         self.db.upgrade()
         self._open = True
+
+    def _put_aside(self) -> None:
+        """Name what a killed platform left in the scratch space as such: removing it takes time, and `imports` does it."""
+        for folder in tuple(self.work.iterdir()):
+            folder.rename(self.work / f"{LEFT}{uuid4().hex}")
 
     async def close(self) -> None:
         """Give everything back."""

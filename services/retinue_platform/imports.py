@@ -8,6 +8,7 @@ it would have been the first, READY with the problem when something was to be ad
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from uuid import UUID
 import anyio.to_thread
 
 from retinue_platform import import_rows
+from retinue_platform.context import LEFT
+from retinue_platform.db import is_away
 from retinue_platform.workers import CREDENTIALS, how_it_ended, next_answer, working
 from retinue_sdk.api import VersionContent
 from retinue_sdk.errors import DataError, RetinueError, StorageFullError, UnavailableError, from_problem
@@ -40,7 +43,12 @@ async def run(platform: Context) -> None:
         try:
             await _in_thread(platform, _sweep, platform)
             while True:
-                wanted = await _in_thread(platform, import_rows.wanted, platform)
+                try:
+                    wanted = await _in_thread(platform, import_rows.wanted, platform)
+                except RetinueError as error:  # the database; what is being imported goes on meanwhile
+                    log.warning("which imports are wanted cannot be seen now: %s", error)
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    continue
                 _match(platform, workers, wanted)
                 await changes.changed()
         finally:
@@ -67,13 +75,29 @@ async def _import(platform: Context, ident: UUID) -> None:
         order = await _in_thread(platform, import_rows.order_of, platform, ident)
         if order is not None:
             result = await _work(platform, ident, order)
-            await _in_thread(platform, import_rows.finish, platform, ident, order["request"], result)
+            await _write_down(platform, ident, order["request"], result)
     except (UnavailableError, StorageFullError) as error:  # the version was collected, or the database cannot write now
         log.warning("import %s is done again: %s", ident, error)
         await asyncio.sleep(_RETRY_SECONDS)
     except Exception:
         log.exception("import %s could not be brought to an end, trying again", ident)
         await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _write_down(
+    platform: Context, ident: UUID, request: dict[str, Any], result: VersionContent | RetinueError
+) -> None:
+    """Record the outcome, when the database is there again: it may be the work of hours."""
+    while True:
+        try:
+            await _in_thread(platform, import_rows.finish, platform, ident, request, result)
+        except RetinueError as error:
+            if not is_away(error):
+                raise
+            log.warning("the outcome of import %s waits to be written: %s", ident, error)
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 async def _work(platform: Context, ident: UUID, order: dict[str, Any]) -> VersionContent | RetinueError:
@@ -96,7 +120,8 @@ async def _listen(platform: Context, ident: UUID, process: Process) -> VersionCo
             return from_problem(message["problem"])
         if "version" in message:
             return VersionContent.model_validate(message["version"])
-        await _in_thread(platform, import_rows.progress, platform, ident, message["stage"], message["progress"])
+        with contextlib.suppress(RetinueError):  # the database; it is told the next time
+            await _in_thread(platform, import_rows.progress, platform, ident, message["stage"], message["progress"])
     return _ended(f"The import process {await how_it_ended(process)} before it was done.", "import_killed")
 
 
@@ -109,8 +134,8 @@ def _ended(message: str, code: str) -> RetinueError:
 
 
 def _sweep(platform: Context) -> None:
-    """Remove what imports of an earlier process left in the scratch space."""
-    for folder in platform.work.iterdir():
+    """Remove what an earlier process left in the scratch space, and in the store's."""
+    for folder in platform.work.glob(f"{LEFT}*"):
         shutil.rmtree(folder, ignore_errors=True)
     sweep(platform.settings.store)
 

@@ -1,5 +1,6 @@
 """From a complete upload to a dataset version, by real worker processes."""
 
+import asyncio
 import io
 import os
 import signal
@@ -11,8 +12,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.platform.jobs_db import away, dataset_row, project_row
 from tests.platform.postgres import installed
 from tests.platform.running import problem, send, wait_for
+
+from retinue_platform import imports
+from retinue_platform.context import Context
+from retinue_platform.settings import Settings
+from retinue_platform.tables import DatasetRow
 
 
 def archive(files):
@@ -172,6 +179,48 @@ def test_imports_survive_whatever_is_killed(start_platform):
     running.start()
     assert over(user, ident)["status"] == "ready"
     assert list((running.data / "store" / "staging").iterdir()) == []
+
+
+@pytest.mark.faults
+def test_an_import_that_ends_while_the_database_is_away_is_not_done_again(start_platform):
+    running = start_platform()
+    user = running.user()
+    project = user.post("/projects", json={"name": "p"}).json()
+    ident = create(user, project, send(user, project, folders(300))).json()["id"]
+    (worker,) = wait_for(lambda: worker_of(running), bool)
+    with away(running.data / "platform" / "retinue.sqlite", "datasets"):
+        assert wait_for(lambda: gone(worker), bool)
+        wait_for(running.read_log, lambda log: "waits to be written" in log)
+        assert worker_of(running) == []
+    assert over(user, ident)["status"] == "ready"
+    assert "done again" not in running.read_log()
+
+
+async def test_imports_go_on_after_the_database_was_away(tmp_path, caplog):
+    context = Context(Settings(data=tmp_path, hub_api_url="http://127.0.0.1:9/hub/api"))
+    context.open()
+    project = project_row()
+    waiting = dataset_row(project.id, status="importing", request={"upload_id": str(uuid.uuid4())})
+    with context.db.write() as session:
+        for row in (project, waiting):
+            session.add(row)
+            session.flush()
+    with away(context.db.file, "datasets"):
+        task = asyncio.create_task(imports.run(context))
+        while "cannot be seen now" not in caplog.text:
+            await asyncio.sleep(0.02)
+            assert not task.done()
+
+    def status():
+        with context.db.read() as session:
+            return session.get(DatasetRow, waiting.id).status
+
+    async with asyncio.timeout(20):
+        while status() != "failed":  # its upload is gone, which is found out by looking for it
+            await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await context.close()
 
 
 def test_deleting_a_dataset_stops_its_import(start_platform):
