@@ -1,7 +1,7 @@
 """Dataset versions in any format: which formats there are, what one would lose, and a zip written while it is sent.
 
 Nothing is kept: a worker process writes the labels, links the images and packs both into the answer. It ends with the
-request, and a caller who goes away ends both.
+request, and a caller who goes away ends both, whatever is being done then: waiting for a turn, writing or sending.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import AsyncIterator, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID, uuid4
 
 import anyio.to_thread
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from retinue_platform import access
 from retinue_platform.auth import Caller, Identity
@@ -25,7 +26,7 @@ from retinue_platform.tables import DatasetRow, VersionRow
 from retinue_platform.workers import CREDENTIALS, how_it_ended, next_answer, working
 from retinue_sdk.api import DatasetFormat, Finding
 from retinue_sdk.dataset import manifest
-from retinue_sdk.errors import DataError, NotFoundError, from_problem
+from retinue_sdk.errors import DataError, NotFoundError, UnavailableError, from_problem
 from retinue_sdk.http import StreamEndedError
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["datasets"])
 
 FormatName = Annotated[str, Query(alias="format", max_length=60)]
+Result = TypeVar("Result")
 _PIECE = 256 * 1024
+_PATIENCE = 45.0  # seconds that a caller waits for a turn; the Jupyter server between gives up after 60
+_SENDING = 6 * 3600.0  # seconds to take what was written: a caller that stops reading gives its turn back at last
 
 
 @router.get("/formats", name="list_formats")
@@ -51,12 +55,11 @@ async def list_formats(platform: Platform, caller: Caller) -> list[DatasetFormat
 
 @router.get("/datasets/{dataset_id}/versions/{number}/losses", name="get_losses")
 async def get_losses(
-    platform: Platform, caller: Caller, dataset_id: UUID, number: int, wanted: FormatName
+    request: Request, platform: Platform, caller: Caller, dataset_id: UUID, number: int, wanted: FormatName
 ) -> list[Finding]:
     """What a version would lose in a format; empty when it holds everything."""
     order = await anyio.to_thread.run_sync(lambda: _order(platform, caller, dataset_id, number, wanted))
-    async with _written({**order, "archive": False}) as (_, losses):
-        return losses
+    return await _while_there(request.receive, _losses(platform, {**order, "archive": False}))
 
 
 @router.get("/datasets/{dataset_id}/versions/{number}/archive", name="get_archive", response_class=Response)
@@ -65,18 +68,21 @@ async def get_archive(
 ) -> Response:
     """A version in a format, as a zip."""
     order = await anyio.to_thread.run_sync(lambda: _order(platform, caller, dataset_id, number, wanted))
-    return Archive({**order, "archive": True})
+    return Archive(platform, {**order, "archive": True})
 
 
 class Archive(Response):
     """The zip, as fast as the caller takes it."""
 
-    def __init__(self, order: dict[str, Any]) -> None:
+    def __init__(self, platform: Context, order: dict[str, Any]) -> None:
         super().__init__()
-        self.order = order
+        self.platform, self.order = platform, order
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have it written, then pass it on."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Have it written, then pass it on, for as long as the caller is there."""
+        await _while_there(receive, self._send(send))
+
+    async def _send(self, send: Send) -> None:
         started = False
 
         async def watched(message: Message) -> None:
@@ -89,21 +95,76 @@ class Archive(Response):
             "Cache-Control": "no-store",
         }
         try:
-            async with _written(self.order) as (process, _):
-                await StreamingResponse(_pieces(process), 200, headers, "application/zip")(scope, receive, watched)
+            async with _written(self.platform, self.order) as (process, _):
+                await StreamingResponse(_pieces(process), 200, headers, "application/zip").stream_response(watched)
         except DataError as error:
             if started:
                 raise StreamEndedError(str(error)) from error
             raise
 
 
-@contextlib.asynccontextmanager
-async def _written(order: dict[str, Any]) -> AsyncIterator[tuple[Process, list[Finding]]]:
-    """A worker that has written the version, and what was lost; nothing of it is left afterwards."""
+async def _while_there(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
+    """What the work gives. It is stopped when its caller goes away: the server says so, and stops nothing by itself."""
+    doing, leaving = tasks = asyncio.create_task(work), asyncio.create_task(_gone(receive))
     try:
-        async with working("retinue_platform.exporter", order, CREDENTIALS) as process:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if doing.done():
+            return doing.result()
+        leaving.result()  # raises what is wrong with the request
+        raise ClientDisconnect
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _losses(platform: Context, order: dict[str, Any]) -> list[Finding]:
+    async with _written(platform, order) as (_, losses):
+        return losses
+
+
+@contextlib.asynccontextmanager
+async def turn(exporting: asyncio.Semaphore, patience: float = _PATIENCE) -> AsyncIterator[None]:
+    """One of the exports that are made at once. Raises `exports_busy` when none of the others ends in time."""
+    try:
+        async with asyncio.timeout(patience):
+            await exporting.acquire()
+    except TimeoutError:
+        raise UnavailableError(
+            f"The platform makes as many exports as it may, and none of them has ended within {patience:g} seconds.",
+            code="exports_busy",
+            hint="Try again in some minutes.",
+        ) from None
+    try:
+        yield
+    finally:
+        exporting.release()
+
+
+@contextlib.asynccontextmanager
+async def _written(platform: Context, order: dict[str, Any]) -> AsyncIterator[tuple[Process, list[Finding]]]:
+    """A worker that has written the version, and what was lost; nothing of it is left afterwards."""
+    seconds = platform.settings.import_seconds
+    try:
+        async with (
+            turn(platform.exporting),
+            asyncio.timeout(seconds) as limit,
+            working("retinue_platform.exporter", order, CREDENTIALS) as process,
+        ):
             answer = await _answer(process)
+            limit.reschedule(asyncio.get_running_loop().time() + _SENDING)
             yield process, [Finding.model_validate(finding) for finding in answer["losses"]]
+    except TimeoutError:
+        raise DataError(
+            f"The export was not written within {seconds} seconds.",
+            code="export_timeout",
+            hint="Try again; if it stays, ask your administrator to raise RETINUE_IMPORT_SECONDS.",
+        ) from None
     finally:
         await asyncio.shield(anyio.to_thread.run_sync(lambda: shutil.rmtree(order["folder"], ignore_errors=True)))
 

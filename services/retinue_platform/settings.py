@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     sources: tuple[Source, ...] = ()  # JSON, copied from: [{"url": "s3://BUCKET/FOLDER", "options": {}}], as fsspec's
     import_workers: int = Field(1, ge=1)  # imports at once
     import_memory_gb: float = Field(8, gt=0)  # address space of one import
-    import_seconds: int = Field(3600, gt=0)  # time of one import
+    import_seconds: int = Field(3600, gt=0)  # time of one import, and to write one export
     trash_days: float = Field(30, ge=0, le=36500)  # days after which a deleted dataset is gone for good
     hub_api_url: str = Field(validation_alias=AliasChoices("JUPYTERHUB_API_URL", "hub_api_url"))
     hub_api_token: SecretStr = Field(

@@ -1,12 +1,24 @@
 """A dataset version out again: which formats there are, what one would lose, and the zip itself."""
 
+import asyncio
+import contextlib
 import io
 import json
+import os
+import signal
+import socket
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import yaml
 from tests.platform.running import problem, wait_for
-from tests.platform.test_datasets import archive, folders, imported, picture
+from tests.platform.test_datasets import archive, folders, gone, imported, picture, worker_of
+
+from retinue_platform import exports, imports
+from retinue_platform.context import Context
+from retinue_platform.settings import Settings
+from retinue_sdk.errors import UnavailableError
 
 
 def boxes(images=3):
@@ -98,3 +110,109 @@ def test_what_cannot_be_exported(alice, bob, project):
     problem(alice.get(f"{version}/7/archive", params={"format": "image_folder"}), 404, "not_found")
     problem(alice.get(f"{version}/1/archive"), 422, "invalid_request")
     problem(bob.get(f"{version}/1/archive", params={"format": "image_folder"}), 404, "not_found")
+
+
+def asked(running, client, dataset, what):
+    """A caller who has asked for something of a version: a socket that may leave."""
+    caller = socket.create_connection(("127.0.0.1", running.port))
+    path = f"{client.base_url.path}datasets/{dataset['id']}/versions/1/{what}?format=image_folder"
+    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {client.headers['authorization']}\r\n\r\n"
+    caller.sendall(head.encode())
+    return caller
+
+
+def stopped(running, before=()):
+    """The worker of a new export, stopped before it has done anything: it writes until it is let go on, or killed."""
+    (worker,) = wait_for(lambda: set(worker_of(running)) - {*before}, bool)
+    os.kill(worker, signal.SIGSTOP)
+    return worker
+
+
+def scratch(running):
+    return list((running.data / "platform" / "work").iterdir())
+
+
+def ready(running):
+    """A user of a platform, and a dataset of theirs."""
+    user = running.user()
+    project = user.post("/projects", json={"name": "p"}).json()
+    dataset = imported(user, project, folders(images=2))
+    wait_for(lambda: worker_of(running), lambda workers: not workers)
+    return user, dataset
+
+
+@pytest.mark.parametrize("what", ["archive", "losses"])
+def test_an_export_ends_with_its_caller(start_platform, what):
+    running = start_platform()
+    user, dataset = ready(running)
+    with asked(running, user, dataset, what):
+        worker = stopped(running)
+        assert not gone(worker)
+    assert wait_for(lambda: gone(worker), bool, seconds=10)
+    assert wait_for(lambda: scratch(running), lambda left: not left) == []
+    exported(user, dataset, "image_folder")
+    assert "Traceback" not in running.read_log()
+
+
+def test_four_exports_at_once_and_the_next_waits_for_its_turn(start_platform):
+    running = start_platform()
+    user, dataset = ready(running)
+    with contextlib.ExitStack() as callers, ThreadPoolExecutor(1) as pool:
+        workers = []
+        for _ in range(4):
+            callers.enter_context(asked(running, user, dataset, "archive"))
+            workers.append(stopped(running, workers))
+        impatient = asked(running, user, dataset, "archive")  # leaves while it waits, and takes nobody's turn
+        fifth = pool.submit(exported, user, dataset, "image_folder")
+        with pytest.raises(TimeoutError):
+            fifth.result(timeout=0.5)
+        assert sorted(worker_of(running)) == sorted(workers)
+        impatient.close()
+        os.kill(workers[2], signal.SIGCONT)  # its answer fits into the buffers of its socket
+        assert len(fifth.result(timeout=20)[1].namelist()) == 4
+    assert wait_for(lambda: all(map(gone, workers)), bool, seconds=10)
+    assert wait_for(lambda: scratch(running), lambda left: not left) == []
+
+
+async def test_an_export_that_gets_no_turn_says_so():
+    exporting = asyncio.Semaphore(1)
+    async with exports.turn(exporting, 1):
+        with pytest.raises(UnavailableError, match=r"as many exports as it may.*\[exports_busy\]"):
+            async with exports.turn(exporting, 0.01):
+                pass
+    async with exports.turn(exporting, 1):
+        pass
+
+
+def test_an_export_has_a_time_limit(start_platform):
+    running = start_platform()
+    user, dataset = ready(running)
+    running.stop()
+    running.environment["RETINUE_IMPORT_SECONDS"] = "1"
+    running.start()
+    path = f"/datasets/{dataset['id']}/versions/1/archive"
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(user.get, path, params={"format": "image_folder"})
+        worker = stopped(running)
+        problem(answer.result(timeout=20), 422, "export_timeout")
+    assert gone(worker)
+    assert scratch(running) == []
+
+
+async def test_only_a_start_clears_what_others_left_in_the_scratch_space(tmp_path):
+    """The imports task is started again when it fails: what is being exported then must not lose its folder."""
+    work = tmp_path / "platform" / "work"
+    (work / "export-killed" / "images").mkdir(parents=True)
+    context = Context(Settings(data=tmp_path, hub_api_url="http://127.0.0.1:9/hub/api"))
+    context.open()
+    assert not (work / "export-killed").exists()
+    (work / "export-running").mkdir()
+    for _ in range(2):
+        task = asyncio.create_task(imports.run(context))
+        while len(list(work.iterdir())) > 1:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert [folder.name for folder in work.iterdir()] == ["export-running"]
+    await context.close()
