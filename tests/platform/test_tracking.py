@@ -195,25 +195,22 @@ def test_a_trainer_that_is_no_longer_there_sends_nothing_twice(stack, mlflow):
     for job_id in jobs:
         stack.wait(job_id)
         runs.append(tracked(stack, job_id))
-    with (
-        stack.database() as database,
-        database.write() as session,
-    ):  # as if the platform had been stopped before the end
-        for job_id in jobs:
-            session.get(TrackingRow, uuid.UUID(job_id)).finished = False
     trainers = stack.platform.environment.pop("RETINUE_TRAINERS")
     stack.platform.stop()
+    with stack.database() as database, database.write() as session:
+        rows = [session.get(TrackingRow, uuid.UUID(job_id)) for job_id in jobs]
+        known = [(row.run_id, row.attempt, row.cursor) for row in rows]
+        for row in rows:
+            row.finished = False  # as if it had been stopped before the end
     stack.platform.start()
     try:
-        known = [stack.row(TrackingRow, job_id=uuid.UUID(job_id)).cursor for job_id in jobs]
         for job_id in jobs:
             told = f"job {job_id} in MLflow: There is no trainer"
             wait_for(lambda told=told: told in stack.platform.read_log(), what="the missing trainer")
         time.sleep(1.5)  # some rounds
         rows = [stack.row(TrackingRow, job_id=uuid.UUID(job_id)) for job_id in jobs]
-        assert [(row.run_id, row.cursor, row.finished) for row in rows] == [
-            (run_id, cursor, False) for run_id, cursor in zip(runs, known, strict=True)
-        ]
+        assert [(row.run_id, row.attempt, row.cursor) for row in rows] == known
+        assert not any(row.finished for row in rows)
         assert stack.platform.read_log().count("There is no trainer") == 2
     finally:
         stack.platform.environment["RETINUE_TRAINERS"] = trainers
