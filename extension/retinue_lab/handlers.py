@@ -14,6 +14,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from retinue_lab.platform import BodyTooLargeError, Platform, PlatformUnreachableError
+from retinue_sdk.client import PATIENT
 from retinue_sdk.errors import RetinueError
 from retinue_sdk.schema import Problem
 
@@ -25,6 +26,7 @@ RESPONSE_HEADERS = (
     "Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Length", "Content-Range", "Content-Type", "ETag",
     "Last-Modified", "Retry-After", "X-Next-Offset", "X-Request-ID",
 )  # fmt: skip
+MADE = ("/archive", "/losses")  # made when asked for: the first byte may take minutes
 CREDENTIALS = ("token", "_xsrf")  # what a browser may put into a query for Jupyter, and the platform must not see
 
 
@@ -130,7 +132,8 @@ class PlatformHandler(ProblemHandler):
         headers |= {"Authorization": f"token {platform.token_of(self)}", "Accept-Encoding": "identity"}
         method = self.request.method or "GET"
         content = None if method == "GET" else bytes(self._body)
-        async with platform.client.stream(method, url, headers=headers, content=content) as answer:
+        timeout = PATIENT if raw.endswith(MADE) else platform.client.timeout
+        async with platform.client.stream(method, url, headers=headers, content=content, timeout=timeout) as answer:
             await self._relay(answer)
 
     async def _relay(self, answer: httpx.Response) -> None:

@@ -35,6 +35,7 @@ JOB_PAUSE = 0.5  # seconds between two job messages of a topic
 QUEUE = 32  # messages waiting for the socket
 TOPICS = 100  # subscriptions of one socket
 LOG_PIECE = 65536
+AGAIN = 1.0  # seconds between two looks at a log that has ended too early, or cannot be read
 
 router = APIRouter()
 
@@ -309,12 +310,7 @@ async def _log(connection: Connection, request: Subscribe, job_id: UUID) -> None
     feed = _LogFeed(connection, request.topic, job_id, request.after if isinstance(request.after, int) else 0)
     with connection.platform.bus.subscribe(f"job:{job_id}") as changes:
         while True:
-            over = await feed.pass_on()
-            if not feed.live:
-                feed.live = True
-                await connection.send({"topic": request.topic, "type": "live"})
-                continue  # history is through: follow now
-            await changes.changed(None if over or not feed.attempt else 1.0)
+            await changes.changed(await feed.pass_on())
 
 
 @dataclass
@@ -327,26 +323,48 @@ class _LogFeed:
     at: int
     attempt: int = 0
     live: bool = False
+    told: bool = False  # that the log cannot be read: once, until it can be
     decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
 
-    async def pass_on(self) -> bool:
-        """Send what there is; once live, follow. True when the attempt is over and the client has all of its log."""
-        framework, newest, over = await anyio.to_thread.run_sync(self._read)
+    async def pass_on(self) -> float | None:
+        """Send what there is; once live, follow. Returns the seconds until the next look, None to wait for a change."""
+        framework, newest, over, ran = await anyio.to_thread.run_sync(self._read)
         if newest != self.attempt and self.attempt:
-            self.at = 0
+            self.at, self.live = 0, False
             await self.connection.send({"topic": self.topic, "type": "attempt", "attempt": newest})
         self.attempt = newest
-        if not newest:
-            return over
-        client = self.connection.platform.trainers.client(framework)
+        follow = self.live and not over
         try:
-            async for piece in client.logs(self.job_id, attempt=newest, after=self.at, follow=self.live and not over):
+            await self._copy(framework, follow=follow)
+        except NotFoundError as error:  # it has not started yet, or its directory is gone
+            if over and ran:
+                return await self._tell(error)
+        except UnavailableError as error:
+            self.live = False
+            if (
+                not follow
+            ):  # a quiet log ends like a broken one: whether the trainer is away is seen when it is read again
+                self.connection.platform.trainers.silent(framework, error)
+                await self._tell(self.connection.platform.trainers.offer(framework).missing())
+            return AGAIN
+        if not self.live:
+            self.live, self.told = True, False
+            await self.connection.send({"topic": self.topic, "type": "live"})
+            return 0.0  # history is through: follow now
+        return None if over or not newest else AGAIN
+
+    async def _copy(self, framework: str, *, follow: bool) -> None:
+        if self.attempt:
+            client = self.connection.platform.trainers.client(framework)
+            async for piece in client.logs(self.job_id, attempt=self.attempt, after=self.at, follow=follow):
                 await self._send(piece)
-        except NotFoundError:
-            return over  # not started yet, or its directory is gone
-        except UnavailableError:
-            return False
-        return over
+
+    async def _tell(self, error: RetinueError) -> None:
+        """Say once, until the log can be read again, why it cannot."""
+        if not self.told:
+            self.told = True
+            problem = error.problem.model_dump(mode="json")
+            await self.connection.send({"topic": self.topic, "type": "error", "problem": problem})
 
     async def _send(self, piece: bytes) -> None:
         for start in range(0, len(piece), LOG_PIECE):
@@ -357,12 +375,13 @@ class _LogFeed:
             message = {"topic": self.topic, "type": "log", "after": after, "next": self.at, "text": text}
             await self.connection.send(message)
 
-    def _read(self) -> tuple[str, int, bool]:
+    def _read(self) -> tuple[str, int, bool, bool]:
+        """Framework and newest attempt of the job, whether it is over, and whether it ever ran."""
         with self.connection.platform.db.read() as session:
             row = session.get(JobRow, self.job_id)
             if row is None:
                 raise NotFoundError("This job has been deleted.", where=str(self.job_id))
-            return row.framework, row.attempt, row.ended_at is not None
+            return row.framework, row.attempt, row.ended_at is not None, row.started_at is not None
 
 
 _SUBSCRIPTIONS: dict[str, Callable[[Connection, Subscribe, UUID], Awaitable[None]]] = {

@@ -20,8 +20,8 @@ from retinue_sdk.errors import RetinueError, UnavailableError, from_problem
 from retinue_sdk.schema import JobState, ModelInfo, Problem, Task, TrainRequest
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-EXPORT_TIMEOUT = httpx.Timeout(120.0, connect=5.0)  # an export waits for its turn, and is written, before its first byte
 STREAM_TIMEOUT = httpx.Timeout(20.0, connect=5.0)  # a followed stream says something every 5 s
+PATIENT = httpx.Timeout(None, connect=5.0)  # for what is made when asked for: its first byte may take minutes
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -108,9 +108,9 @@ class Client:
             raise unreachable(self.base_url, error) from None
 
     def save(self, path: str, target: Path, **params: Any) -> httpx.Headers:
-        """GET into a file, and the answer's headers. A half-written file never has that name."""
+        """GET into a file, however long it takes, and the answer's headers. A half-written file never has that name."""
         part = target.with_name(target.name + ".part")
-        with self.stream("GET", path, params=_given(params), timeout=EXPORT_TIMEOUT) as answer, part.open("wb") as file:
+        with self.stream("GET", path, params=_given(params), timeout=PATIENT) as answer, part.open("wb") as file:
             for piece in answer.iter_bytes():
                 file.write(piece)
         part.replace(target)

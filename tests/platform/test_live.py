@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import shutil
 import uuid
 from itertools import pairwise
 
@@ -149,6 +150,31 @@ async def test_the_log_from_an_offset(stack):
         await ask(socket, op="subscribe", topic=f"log:{job_id}", after=4)
         again = await messages(socket, is_live)
         assert "".join(m["text"] for m in again if m["type"] == "log") == "".join(m["text"] for m in pieces)[4:]
+
+
+async def test_a_log_that_cannot_be_read_is_told_once_and_comes_when_it_can(hub, tmp_path):
+    stack = Stack(hub, tmp_path)
+    try:
+        job_id = await asyncio.to_thread(stack.start_job)
+        await asyncio.to_thread(stack.wait, job_id)
+        await asyncio.to_thread(stack.trainer.stop)
+        async with connected(stack) as socket:
+            await ask(socket, op="subscribe", topic=f"log:{job_id}", after=0)
+            (told,) = await messages(socket, lambda _: True)
+            assert (told["type"], told["problem"]["code"]) == ("error", "trainer_unreachable")
+            with pytest.raises(TimeoutError):  # it looks again every second
+                await messages(socket, lambda _: False, seconds=3)
+            await asyncio.to_thread(stack.trainer.start)
+            seen = await messages(socket, is_live)
+            assert [m["type"] for m in seen] == ["log", "live"]
+            assert "trained 20" in seen[0]["text"]
+        shutil.rmtree(stack.trainer.runs / job_id)
+        async with connected(stack) as socket:
+            await ask(socket, op="subscribe", topic=f"log:{job_id}", after=0)
+            (told,) = await messages(socket, lambda _: True)
+            assert (told["type"], told["problem"]["code"]) == ("error", "not_found")
+    finally:
+        stack.close()
 
 
 async def test_who_may_not_and_what_is_not_understood(stack):

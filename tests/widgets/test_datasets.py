@@ -1,12 +1,18 @@
 """Datasets as objects and verbs, with a real platform: what is added, compared, restored, deleted."""
 
+import contextlib
 import io
 import json
 import os
+import pty
+import re
+import subprocess
+import sys
 import zipfile
 
 import pytest
 
+from retinue.progress import silent
 from retinue.projects import create_project
 from retinue.session import Session
 from retinue.verbs import parse_classes, run
@@ -59,7 +65,7 @@ def more(tmp_path):
 
 
 def verb(line):
-    return run(line.split(), lambda done, size: None)
+    return run(line.split(), silent)
 
 
 def test_versions_of_a_dataset_from_its_making_to_its_end(project, pets, more, tmp_path):
@@ -125,13 +131,15 @@ def unpacked(folder):
 
 
 def test_what_is_uploaded_may_be_a_folder_here_or_at_a_place(project, shared, tmp_path):
-    sent = []
-    here = project.upload(unpacked(tmp_path / "pets v1.2"), progress=lambda done, size: sent.append((done, size)))
+    seen = []
+    here = project.upload(unpacked(tmp_path / "pets v1.2"), progress=lambda step, part: seen.append((step, part)))
     there = verb(f"upload file://{unpacked(shared / 'pets')}")
     assert [here.name, there.name] == ["pets v1.2", "pets"]
     assert here.versions[0].data.digest == there.versions[0].data.digest
     assert [here.versions[0].data.origin, there.versions[0].data.origin] == ["pets v1.2.tar", f"file://{shared}/pets"]
-    assert sent[-1][0] == sent[-1][1] > 0
+    assert seen[0] == ("uploading 0.1 MB", 1.0)
+    assert [step.partition(":")[0] for step, _ in seen[1:]] == ["importing pets v1.2"] * (len(seen) - 1)
+    assert seen[-1] == ("importing pets v1.2: done", 1.0)
     (shared / "owls/owl").mkdir(parents=True)
     (shared / "owls/owl/a.png").write_bytes(picture(950))
     assert verb(f"add pets file://{shared}/owls --in-place --split train").versions[0].data.elsewhere == 1
@@ -166,6 +174,32 @@ def test_failed_imports_are_tried_again_or_put_away(project, pets, tmp_path):
     with pytest.raises(BadRequestError) as caught:
         verb(f"upload {bad} --name x --seconds 2 --every 3")
     assert "`every` or `seconds`" in str(caught.value)
+
+
+def on_a_terminal(words, **environment):
+    """What the command writes to the terminal that is its stderr, and its exit status."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "retinue.cli", *words]
+    with subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while piece := os.read(ours, 4096):
+                seen += piece
+    os.close(ours)
+    return seen.decode(), process.returncode
+
+
+def test_the_command_shows_each_step_on_a_terminal(session, project, tmp_path):
+    where = {"RETINUE_URL": session.url, "JUPYTERHUB_API_TOKEN": session.token, "RETINUE_PROJECT": project.name}
+    said, status = on_a_terminal(["upload", str(saved(tmp_path / "pets.zip", folders()))], **where)
+    assert status == 0
+    lines = said.splitlines()
+    assert re.fullmatch(r"uploading \d\.\d MB 100%", lines[0].strip()), said
+    assert lines[-1] == "importing pets: done 100%"
+    said, status = on_a_terminal(["upload", str(saved(tmp_path / "bad.zip", b"no zip"))], **where)
+    assert status == 1
+    assert said.splitlines()[-1].startswith("retinue: "), said
 
 
 def test_class_mappings_are_pairs():

@@ -92,7 +92,7 @@ class LiveChart(anywidget.AnyWidget):
                 case "job":
                     self.title, self.status, self.error = value["name"], value["status"], ""
                 case "offline":
-                    self.error = "The platform does not answer; trying again."
+                    self.error = self.error or f"Connection lost; trying again since {time.strftime('%H:%M:%S')}."
                 case "error":
                     self.error = str(value)
                 case "attempt":

@@ -5,23 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from retinue.progress import Line, silent
 from retinue.verbs import HelpShown, run
 from retinue_sdk.errors import RetinueError
 
 
-def show_progress(done: int, size: int) -> None:
-    """A progress line on stderr, only where a person can see it."""
-    if sys.stderr.isatty():
-        print(f"\r{done / size:4.0%} of {size / 1e6:.1f} MB", end="\n" if done == size else "", file=sys.stderr)  # noqa: T201
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one verb. Errors are one line on stderr and exit status 1."""
+    progress = Line() if sys.stderr.isatty() else None
     try:
-        answer = run(argv, show_progress)
+        answer = run(argv, progress or silent)
     except HelpShown:
         return
     except RetinueError as error:
+        if progress is not None:
+            progress.end()
         sys.exit(f"retinue: {error}")
     if answer is not None:
         print(answer)  # noqa: T201

@@ -10,16 +10,12 @@ from typing import Any, ClassVar
 from retinue import html
 from retinue.exports import Loss, export, losses
 from retinue.listing import Listing
+from retinue.progress import Progress, shown
 from retinue.session import Session
 from retinue.upload import way_in
 from retinue.versions import Diff, Version
 from retinue_sdk import api
 from retinue_sdk.errors import ConflictError, from_problem
-from retinue_sdk.upload import Progress
-
-
-def silent(_done: int, _size: int) -> None:
-    """Show no progress."""
 
 
 class Dataset:
@@ -74,7 +70,7 @@ class Dataset:
         path: str | Path,
         classes: Mapping[str, str | None] | None = None,
         conflict: str = "skip",
-        progress: Progress = silent,
+        progress: Progress | None = None,
         **options: Any,
     ) -> Dataset:
         """Add an archive, an image or whatever `Project.upload` takes; returns when there is a new version.
@@ -89,12 +85,13 @@ class Dataset:
         RetinueError
             What is wrong with the file; `nothing_to_add` when all of it is there already.
         """
+        progress = progress or shown()
         way = way_in(self.session, str(self.data.project_id), path, progress)
         body = {**way, "classes": dict(classes or {}), "conflict": conflict, **options}
         self.data = api.Dataset.model_validate(self.session.client.post(f"/datasets/{self.id}/versions", body))
-        return self.wait()
+        return self.wait(progress=progress)
 
-    def retry(self, **options: Any) -> Dataset:
+    def retry(self, progress: Progress | None = None, **options: Any) -> Dataset:
         """Do the import that failed again with the same data; options are `format`, `every` and `seconds`, as before when absent.
 
         Raises
@@ -103,7 +100,7 @@ class Dataset:
             What is wrong with the data; `nothing_to_retry` when nothing has failed.
         """
         self.data = api.Dataset.model_validate(self.session.client.post(f"/datasets/{self.id}/retry", options))
-        return self.wait()
+        return self.wait(progress=progress)
 
     def dismiss(self) -> Dataset:
         """Put the problem of a failed addition away."""
@@ -143,18 +140,26 @@ class Dataset:
         self.name = self.data.name
         return self
 
-    def wait(self, timeout: float = 3600) -> Dataset:
-        """Wait until the import is over; raises what was wrong with the data."""
+    def wait(self, timeout: float = 3600, progress: Progress | None = None) -> Dataset:
+        """Wait until the import is over; raises what was wrong with the data.
+
+        `progress(step, part)` is told how far it is; by default that is shown in the notebook's cell or the terminal.
+        """
+        progress = progress or shown()
         end = time.monotonic() + timeout
+        begun = self.data.status == api.DatasetStatus.IMPORTING
         while self.data.status == api.DatasetStatus.IMPORTING:
             if time.monotonic() > end:
                 raise ConflictError(
                     f"{self.name} is still being imported.", code="dataset_not_ready", hint="Wait a little longer."
                 )
+            progress(f"importing {self.name}: {self.data.stage}", self.data.progress)
             time.sleep(0.3)
             self.refresh()
         if self.data.problem:
             raise from_problem(self.data.problem)
+        if begun:
+            progress(f"importing {self.name}: done", 1.0)
         return self
 
     @property

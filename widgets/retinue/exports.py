@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from retinue.listing import Listing
 from retinue.session import Session
 from retinue_sdk import api
-from retinue_sdk.client import EXPORT_TIMEOUT
+from retinue_sdk.client import PATIENT
 
 
 class Format:
@@ -38,8 +38,9 @@ def formats(session: Session) -> Listing[Format]:
 
 def losses(session: Session, version: str, form: str) -> Listing[Loss]:
     """What a version, given by its path in the API, would lose in a format."""
-    answers = session.client.json("GET", f"{version}/losses", params={"format": form}, timeout=EXPORT_TIMEOUT)
-    return Listing([Loss(answer) for answer in answers], Loss.HEAD, "Nothing is lost.")
+    answers = session.client.json("GET", f"{version}/losses", params={"format": form}, timeout=PATIENT)
+    found = [Loss(answer) for answer in answers]
+    return Listing(found, Loss.HEAD, "Nothing is lost.")
 
 
 def export(session: Session, version: str, form: str, target: Path) -> Path:

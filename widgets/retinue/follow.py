@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from retinue.history import History
@@ -62,12 +62,12 @@ class Follower:
             begun = time.monotonic()
             try:
                 self._follow()
-            except (OSError, ConnectionClosed, TimeoutError):
-                self._listener("offline", None)
             except InvalidStatus as error:
                 if error.response.status_code not in (502, 503, 504):
                     self._listener("error", _refusal(error))
                     return
+                self._listener("offline", None)
+            except (OSError, ConnectionClosed, InvalidHandshake, TimeoutError):
                 self._listener("offline", None)
             except RetinueError as error:
                 self._listener("error", error)

@@ -7,9 +7,8 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
-from IPython.display import display
-from ipywidgets import FloatProgress
 
+from retinue.progress import Cell
 from retinue.session import Session
 from retinue.verbs import VERBS, HelpShown, Parser, add_train_arguments, run, train
 from retinue_sdk.errors import RetinueError
@@ -22,14 +21,13 @@ class RetinueMagics(Magics):
     @line_magic
     def retinue(self, line: str) -> Any:
         """Run a verb, for example `%retinue jobs`; `%retinue --help` lists them. `%retinue chart ID` draws a job again."""
-        bar = Bar()
         try:
             words = shlex.split(line)
             if words[:1] == ["chart"] and len(words) == 2:
                 from retinue.chart import LiveChart  # noqa: PLC0415 - the other verbs need no widget
 
                 return LiveChart(words[1])
-            return _printed(run(words or ["--help"], bar.show))
+            return _printed(run(words or ["--help"], Cell()))
         except HelpShown:
             return None
         except (RetinueError, ValueError) as error:
@@ -67,20 +65,6 @@ class Refusal:
 
     def __repr__(self) -> str:
         return str(self.error)
-
-
-class Bar:
-    """A progress bar that appears with the first byte sent."""
-
-    def __init__(self) -> None:
-        self.widget: FloatProgress | None = None
-
-    def show(self, done: int, size: int) -> None:
-        """Draw `done` of `size` bytes."""
-        if self.widget is None:
-            self.widget = FloatProgress(min=0, max=1, description="uploading")
-            display(self.widget)  # type: ignore[no-untyped-call]  # IPython's is untyped
-        self.widget.value = done / size
 
 
 def _printed(answer: Any) -> Any:

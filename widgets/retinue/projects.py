@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from retinue import html
-from retinue.datasets import Dataset, TrashedDataset, silent
+from retinue.datasets import Dataset, TrashedDataset
 from retinue.jobs import Job
 from retinue.listing import Listing
 from retinue.models import Model, models
+from retinue.progress import Progress, shown
 from retinue.session import Session
 from retinue.upload import name_of, way_in
 from retinue_sdk import api
 from retinue_sdk.errors import NotFoundError
-from retinue_sdk.upload import Progress
 
 D = TypeVar("D", bound=Dataset)
 
@@ -65,7 +65,7 @@ class Project:
         self,
         path: str | Path,
         name: str | None = None,
-        progress: Progress = silent,
+        progress: Progress | None = None,
         form: str | None = None,
         **options: Any,
     ) -> Dataset:
@@ -74,17 +74,19 @@ class Project:
         `path` is a file or a folder here, or what the platform reads itself: `https://...`, `s3://...`; see `sources`. A
         folder is packed on the way. `form` is the format when it is not recognised. Options are `every` (so many frames of
         a video), `seconds` (between two of them, 1 by default), `seed`, and `in_place`: the images of a folder at a place
-        stay there until a training or an export needs them.
+        stay there until a training or an export needs them. `progress(step, part)` is told how far it is, from 0 to 1; by
+        default that is shown in the notebook's cell or the terminal.
 
         Raises
         ------
         RetinueError
             What is wrong with the data, with file and line.
         """
+        progress = progress or shown()
         way = way_in(self.session, self.id, path, progress)
         body = {**way, "name": name or name_of(path), "format": form, **options}
         answer = self.session.client.post(f"/projects/{self.id}/datasets", body)
-        return Dataset(self.session, answer).wait()
+        return Dataset(self.session, answer).wait(progress=progress)
 
     def train(self, model: str, dataset: str | Dataset, **options: Any) -> Job:
         """Start a training of `"framework/model"`; options are `parameters`, `task`, `name`, `seed`, `version`, `priority`.

@@ -8,20 +8,24 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from retinue.progress import Progress
 from retinue.session import Session
 from retinue_sdk import upload
 from retinue_sdk.parcel import parcel
-from retinue_sdk.upload import Progress
 
 
 def way_in(session: Session, project_id: str, what: str | Path, progress: Progress) -> dict[str, Any]:
     """Where data is, as a request says it: a URL or a place as it stands, or the upload that a file or folder became."""
     if is_source(what):
         return {"source": str(what)}
-    return {"upload_id": send(session, project_id, Path(what).expanduser(), progress)}
+
+    def sent(done: int, size: int) -> None:
+        progress(f"uploading {size / 1e6:.1f} MB", done / size)
+
+    return {"upload_id": send(session, project_id, Path(what).expanduser(), sent)}
 
 
-def send(session: Session, project_id: str, path: Path, progress: Progress) -> str:
+def send(session: Session, project_id: str, path: Path, progress: upload.Progress) -> str:
     """Upload a file, or a folder packed on the way; the upload's id.
 
     One that was broken off less than 48 hours ago goes on, in another process too; what changed since is sent anew.

@@ -14,11 +14,11 @@ from retinue.datasets import Dataset
 from retinue.exports import Format, formats
 from retinue.jobs import Job
 from retinue.models import Model, models
+from retinue.progress import Progress
 from retinue.projects import Project, create_project, projects
 from retinue.session import Session
 from retinue.sources import sources
 from retinue_sdk.errors import BadRequestError, NotFoundError, RetinueError
-from retinue_sdk.upload import Progress
 
 _PATIENCE = 10.0  # seconds that asking for help waits for the platform
 
@@ -213,7 +213,7 @@ VERBS = (
     Verb("dataset", "show a dataset and what was found in it", lambda c, a: c.project.dataset(a.name), ("name",)),
     Verb("upload", "make a dataset of an archive, a folder, a video, a URL or a place such as s3://", _upload, ("file",), {"name": {"help": "the dataset's name"}} | _FORMAT | _FRAMES | _IN_PLACE),
     Verb("add", "add an image, or whatever `upload` takes, to a dataset, as a new version", _add, ("name", "file"), _ADD | _FRAMES | _IN_PLACE),
-    Verb("retry", "try the failed import of a dataset again, perhaps as another format", lambda c, a: c.project.dataset(a.name).retry(**_given(a, "format", "every", "seconds")), ("name",), _FORMAT | _FRAMES),
+    Verb("retry", "try the failed import of a dataset again, perhaps as another format", lambda c, a: c.project.dataset(a.name).retry(c.progress, **_given(a, "format", "every", "seconds")), ("name",), _FORMAT | _FRAMES),
     Verb("dismiss", "put the problem of a failed addition to a dataset away", lambda c, a: c.project.dataset(a.name).dismiss(), ("name",)),
     Verb("sources", "list where data may come from", lambda c, _: sources(c.session)),
     Verb("formats", "list the dataset formats", lambda c, _: formats(c.session)),

@@ -3,6 +3,8 @@ import uPlot from 'uplot';
 
 import { align, groupKeys, readable, SeriesStore } from './series';
 import type { Aligned, IPoint, SeriesMap, Snapshot } from './series';
+import { Zoom } from './zoom';
+import type { Range } from './zoom';
 
 export interface IChartOptions {
   /** `auto` follows JupyterLab's theme where there is one, otherwise the system's. */
@@ -43,11 +45,12 @@ const COLOURS = 8;
 const DRAW_INTERVAL_MS = 150;
 
 export class Chart {
-  readonly store: SeriesStore;
+  /** Which steps are shown. */
+  readonly zoom = new Zoom(() => this._onZoom());
 
   constructor(node: HTMLElement, options: IChartOptions = {}) {
     this._node = node;
-    this.store = options.store ?? new SeriesStore();
+    this._store = options.store ?? new SeriesStore();
     this._labels = { ...LABELS, ...options.labels };
     node.classList.add('retinue-Chart');
     node.dataset.retinueTheme = options.theme ?? 'auto';
@@ -68,22 +71,40 @@ export class Chart {
     this.refresh();
   }
 
+  get store(): SeriesStore {
+    return this._store;
+  }
+
   /** All points, per series: the chart's own arrays. */
   get data(): SeriesMap {
-    return this.store.data;
+    return this._store.data;
+  }
+
+  /** What each plot shows of the steps, by its name. */
+  get shown(): Record<string, Range> {
+    const ranges = [...this._plots].map(([name, { plot }]) => {
+      return [name, [plot.scales.x.min, plot.scales.x.max]];
+    });
+    return Object.fromEntries(ranges);
+  }
+
+  /** Shows the points of another store from now on, zoomed as before. */
+  use(store: SeriesStore): void {
+    this._store = store;
+    this.refresh();
   }
 
   append(points: readonly IPoint[]): void {
-    this.refresh(this.store.append(points));
+    this.refresh(this._store.append(points));
   }
 
   load(snapshot: Snapshot): void {
-    this.store.load(snapshot);
+    this._store.load(snapshot);
     this.refresh();
   }
 
   clear(): void {
-    this.store.clear();
+    this._store.clear();
     this.refresh();
   }
 
@@ -96,12 +117,6 @@ export class Chart {
       const wait = this._drawn + DRAW_INTERVAL_MS - performance.now();
       this._timer = window.setTimeout(() => this._draw(), Math.max(0, wait));
     }
-  }
-
-  resetZoom(): void {
-    this._zoomed = false;
-    this._plots.forEach(({ plot }) => plot.setData(plot.data, true));
-    this._showReset();
   }
 
   dispose(): void {
@@ -129,7 +144,7 @@ export class Chart {
     }
     for (const { plot, keys } of this._plots.values()) {
       if (keys.some(key => stale.has(key))) {
-        plot.setData(this._align(keys) as uPlot.AlignedData, !this._zoomed);
+        plot.setData(this._align(keys) as uPlot.AlignedData);
       }
     }
     this._describe();
@@ -166,9 +181,9 @@ export class Chart {
     this._reset.type = 'button';
     this._reset.className = 'retinue-Chart-reset';
     this._reset.textContent = this._labels.reset;
-    this._reset.onclick = () => this.resetZoom();
+    this._reset.onclick = () => this.zoom.show(null);
+    this._reset.hidden = this.zoom.range === null;
     this._node.append(this._reset);
-    this._showReset();
     this._describe();
     this._fit();
   }
@@ -184,30 +199,21 @@ export class Chart {
       title,
       width: Math.max(160, node.clientWidth),
       height: HEIGHT,
-      scales: { x: { time: false } },
+      scales: { x: this.zoom.scale },
       axes: [
         { ...axis, space: 60, size: 30 },
         { ...axis, size: 58, values: (_, splits) => splits.map(value => readable(value)) }
       ],
-      cursor: { sync: { key: this._sync }, points: { size: 7 } },
+      cursor: { ...this.zoom.cursor(this._sync), points: { size: 7 } },
       series: [
         { label: this._labels.step, value: (_, step) => String(step ?? '–') },
         ...keys.map((key, index) => this._series(key, index))
       ],
-      hooks: {
-        setSelect: [
-          plot => {
-            if (plot.select.width > 0) {
-              this._zoomed = true;
-              this._showReset();
-            }
-          }
-        ]
-      }
+      hooks: { setSelect: [selected => this.zoom.take(selected)] }
     };
     const data = this._align(keys) as uPlot.AlignedData;
     const plot = new uPlot(options, data, node);
-    plot.over.addEventListener('dblclick', () => this.resetZoom());
+    plot.over.addEventListener('dblclick', () => this.zoom.show(null));
     return plot;
   }
 
@@ -242,10 +248,17 @@ export class Chart {
     }
   }
 
-  private _showReset(): void {
+  private _onZoom(): void {
+    this._plots.forEach(({ plot }) => plot.setData(plot.data));
     if (this._reset) {
-      this._reset.hidden = !this._zoomed;
+      this._reset.hidden = this.zoom.range === null;
     }
+  }
+
+  /** All steps there are. */
+  private _whole(): Range {
+    const steps = [...this._plots.values()].map(({ plot }) => plot.data[0]);
+    return [Math.min(...steps.map(x => x[0])), Math.max(...steps.map(x => x[x.length - 1]))];
   }
 
   /** Screen readers get the newest values in words. */
@@ -258,33 +271,14 @@ export class Chart {
   }
 
   private _onKey = (event: KeyboardEvent): void => {
-    const moves: Record<string, [number, number]> = {
-      '+': [0.2, -0.2],
-      '-': [-0.34, 0.34],
-      ArrowLeft: [-0.2, -0.2],
-      ArrowRight: [0.2, 0.2]
-    };
-    const move = moves[event.key];
-    if (event.key === '0') {
-      this.resetZoom();
-    } else if (move && event.target === this._node) {
-      this._zoomed = true;
-      for (const { plot } of this._plots.values()) {
-        const { min = 0, max = 1 } = plot.scales.x;
-        const width = (max ?? 1) - (min ?? 0);
-        plot.setScale('x', {
-          min: (min ?? 0) + width * move[0],
-          max: (max ?? 1) + width * move[1]
-        });
-      }
-      this._showReset();
-    } else {
-      return;
+    const ours = event.target === this._node || event.key === '0';
+    if (ours && this._plots.size && this.zoom.press(event.key, this._whole())) {
+      event.preventDefault();
+      event.stopPropagation();
     }
-    event.preventDefault();
-    event.stopPropagation();
   };
 
+  private _store: SeriesStore;
   private _node: HTMLElement;
   private _labels: IChartLabels;
   private _plots = new Map<string, IPlot>();
@@ -292,7 +286,6 @@ export class Chart {
   private _timer = 0;
   private _drawn = -Infinity;
   private _built = false;
-  private _zoomed = false;
   private _reset: HTMLButtonElement | null = null;
   private _resize: ResizeObserver;
   private _theme: MutationObserver;

@@ -1,14 +1,16 @@
-/** The page of one job: chart, progress, what happened, log, parameters, files, and the ways to end it. */
+/** The page of one job: chart, progress, what happened, parameters, and for those who may the ways to end it. */
 import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import React from 'react';
 
 import { readable } from './series';
 import { ChartView } from './chartview';
+import { Connection } from './connection';
 import { isOver } from './jobmodel';
 import type { JobModel } from './jobmodel';
-import type { Artifact, Job, JobCancel } from './schema';
+import { Files, Log } from './outputs';
+import type { Job, JobCancel } from './schema';
 import type { IUi } from './ui';
-import { ask, duration, jobFraction, ProblemView, Progress, size, StatusBadge } from './ui';
+import { ask, duration, jobFraction, ProblemView, Progress, StatusBadge } from './ui';
 
 export class JobPage extends ReactWidget {
   constructor(
@@ -20,6 +22,7 @@ export class JobPage extends ReactWidget {
     this.job = _ui.model.acquire(jobId);
     this.job.followLog();
     this.job.changed.connect(this._onChanged, this);
+    _ui.model.changed.connect(this.update, this);
     this._onChanged();
   }
 
@@ -28,6 +31,7 @@ export class JobPage extends ReactWidget {
   dispose(): void {
     if (!this.isDisposed) {
       this.job.changed.disconnect(this._onChanged, this);
+      this._ui.model.changed.disconnect(this.update, this);
       this._ui.model.release(this.jobId);
       super.dispose();
     }
@@ -39,6 +43,9 @@ export class JobPage extends ReactWidget {
 
   private _onChanged(): void {
     this.title.label = this.job.job?.name ?? this._ui.trans.__('Job');
+    if (this.job.live && !this._ui.model.loaded) {
+      void this._ui.model.refresh(); // what this person may do is the project's to say
+    }
   }
 }
 
@@ -47,11 +54,12 @@ function Page({ ui, job: model }: { ui: IUi; job: JobModel }): JSX.Element {
   const { job, problem } = model;
   return (
     <div className="retinue-Job-body">
+      <Connection socket={ui.model.socket} trans={trans} />
       {problem && <ProblemView problem={problem} trans={trans} onDismiss={() => void model.refresh()} />}
       {job && <Head ui={ui} model={model} job={job} />}
       <ChartView model={model} trans={trans} />
-      <Log model={model} over={job !== null && isOver(job)} trans={trans} />
-      {job && <Artifacts ui={ui} job={job} artifacts={model.artifacts} />}
+      <Log model={model} trans={trans} />
+      {job && <Files model={model} trans={trans} url={path => ui.model.api.artifactUrl(job.id, path)} />}
       {job && <Latest job={job} trans={trans} />}
       {job && <Parameters job={job} trans={trans} />}
     </div>
@@ -83,7 +91,7 @@ function Head({ ui, model, job }: { ui: IUi; model: JobModel; job: Job }): JSX.E
           {job.message}
         </p>
       )}
-      {!isOver(job) && <Ending model={model} job={job} trans={trans} />}
+      {!isOver(job) && ui.model.mayWrite(job.project_id) && <Ending model={model} job={job} trans={trans} />}
     </header>
   );
 }
@@ -193,58 +201,6 @@ function Table({ title, rows }: { title: string; rows: string[][] }): JSX.Elemen
           ))}
         </tbody>
       </table>
-    </details>
-  );
-}
-
-function Log({ model, over, trans }: { model: JobModel; over: boolean; trans: Trans }): JSX.Element {
-  const empty = over ? trans.__('Nothing was written.') : trans.__('Nothing has been written yet.');
-  const node = React.useRef<HTMLPreElement>(null);
-  const atEnd = React.useRef(true);
-  React.useLayoutEffect(() => {
-    if (node.current && atEnd.current) {
-      node.current.scrollTop = node.current.scrollHeight;
-    }
-  }, [model.log]);
-  const onScroll = ({ currentTarget: t }: React.UIEvent) => {
-    atEnd.current = t.scrollHeight - t.scrollTop - t.clientHeight < 24;
-  };
-  return (
-    <details className="retinue-Job-part" open>
-      <summary>{trans.__('Log')}</summary>
-      <pre ref={node} className="retinue-Log" tabIndex={0} aria-label={trans.__('Log')} onScroll={onScroll}>
-        {model.log || empty}
-      </pre>
-    </details>
-  );
-}
-
-function Artifacts({ ui, job, artifacts }: { ui: IUi; job: Job; artifacts: Artifact[] }): JSX.Element {
-  const { trans, model } = ui;
-  const empty = isOver(job)
-    ? trans.__('The training wrote none.')
-    : trans.__('Checkpoints and plots appear here as the training writes them.');
-  return (
-    <details className="retinue-Job-part" open>
-      <summary>{trans.__('Files')}</summary>
-      {artifacts.length === 0 && <p className="retinue-Empty">{empty}</p>}
-      <ul className="retinue-Files">
-        {artifacts.map(artifact => (
-          <li key={artifact.path}>
-            <a
-              href={model.api.artifactUrl(job.id, artifact.path)}
-              download
-              title={`sha256 ${artifact.sha256}`}
-            >
-              {artifact.name}
-            </a>{' '}
-            <small>
-              {artifact.kind} · {size(artifact.size)}
-              {artifact.step !== null && ` · ${trans.__('step %1', artifact.step)}`}
-            </small>
-          </li>
-        ))}
-      </ul>
     </details>
   );
 }

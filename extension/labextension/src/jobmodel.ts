@@ -23,8 +23,13 @@ export function isOver(job: Job): boolean {
 
 export class JobModel implements IDisposable {
   job: Job | null = null;
-  artifacts: Artifact[] = [];
+  /** Null until they are known. */
+  artifacts: Artifact[] | null = null;
+  artifactsProblem: Problem | null = null;
   log = '';
+  logProblem: Problem | null = null;
+  /** Everything that the log held is here. */
+  logLive = false;
   problem: Problem | null = null;
   /** Everything the server had is here; what comes now is new. */
   live = false;
@@ -41,7 +46,13 @@ export class JobModel implements IDisposable {
       after: () => ({ attempt: this._attempt, seq: this.store.seq }),
       receive: frame => this._receive(frame)
     });
-    void this.refresh();
+    _socket.stateChanged.connect(this._emit, this);
+    void this._load();
+  }
+
+  /** Since when the job is no longer followed; null while it is. */
+  get lostSince(): Date | null {
+    return this._socket.lostSince;
   }
 
   get changed(): ISignal<this, void> {
@@ -57,14 +68,25 @@ export class JobModel implements IDisposable {
     return this._disposed;
   }
 
+  /** Loads and follows the job anew: the cure after a failure. */
   async refresh(): Promise<void> {
+    this._socket.resubscribe(`job:${this.id}`);
+    await this._load();
+  }
+
+  async loadArtifacts(): Promise<void> {
     try {
-      this._setJob(await this._api.job(this.id));
-      this.problem = null;
       this.artifacts = await this._api.artifacts(this.id);
+      this.artifactsProblem = null;
     } catch (error) {
-      this.problem = this._toProblem(error);
+      this.artifactsProblem = this._toProblem(error);
     }
+    this._emit();
+  }
+
+  retryLog(): void {
+    this.logProblem = null;
+    this._socket.resubscribe(`log:${this.id}`);
     this._emit();
   }
 
@@ -93,7 +115,18 @@ export class JobModel implements IDisposable {
     Signal.clearData(this);
   }
 
+  private async _load(): Promise<void> {
+    try {
+      this._setJob(await this._api.job(this.id));
+      this.problem = null;
+    } catch (error) {
+      this.problem = this._toProblem(error);
+    }
+    this._emit();
+  }
+
   private _receive(frame: Frame): void {
+    const ofLog = frame.topic === `log:${this.id}`;
     switch (frame.type) {
       case 'job':
         this._setJob(frame.job);
@@ -105,14 +138,13 @@ export class JobModel implements IDisposable {
         this._points(frame);
         return;
       case 'log':
-        this._text(frame.after, frame.next, frame.text);
+        this._text(frame);
         break;
       case 'live':
-        this.live = this.live || frame.topic === `job:${this.id}`;
-        this.problem = null;
+        this._onLive(ofLog);
         break;
       case 'error':
-        this.problem = frame.problem;
+        this[ofLog ? 'logProblem' : 'problem'] = frame.problem;
         break;
     }
     this._emit();
@@ -139,6 +171,7 @@ export class JobModel implements IDisposable {
     this._attempt = attempt;
     this.store.clear();
     this.log = '';
+    this.logLive = false;
     this._logOffset = 0;
     this._pointsChanged.emit(null);
     if (this._log) {
@@ -146,29 +179,38 @@ export class JobModel implements IDisposable {
     }
   }
 
-  private _text(after: number, next: number, text: string): void {
-    if (after < this._logOffset) {
+  private _text({ after, next, text, topic }: Extract<Frame, { type: 'log' }>): void {
+    if (next <= this._logOffset) {
       return; // already here
+    }
+    if (after !== this._logOffset) {
+      this._socket.resubscribe(topic); // part of it is here already, or something is missing before it
+      return;
     }
     this.log = (this.log + text).slice(-LOG_LIMIT);
     this._logOffset = next;
+    this.logProblem = null;
+  }
+
+  private _onLive(ofLog: boolean): void {
+    if (ofLog) {
+      this.logLive = true;
+      this.logProblem = null;
+      return;
+    }
+    this.live = true;
+    this.problem = null;
+    if (this.artifactsProblem) {
+      void this.loadArtifacts(); // perhaps they failed for what interrupted the connection
+    }
   }
 
   private _setJob(job: Job): void {
     const before = this.job;
     this.job = job;
     // checkpoints are written at the end of epochs
-    if (before && (isOver(before) !== isOver(job) || before.progress?.epoch !== job.progress?.epoch)) {
-      void this._loadArtifacts();
-    }
-  }
-
-  private async _loadArtifacts(): Promise<void> {
-    try {
-      this.artifacts = await this._api.artifacts(this.id);
-      this._emit();
-    } catch {
-      // the list is asked for again when the page is refreshed; a job that ended is not disturbed by that
+    if (!before || isOver(before) !== isOver(job) || before.progress?.epoch !== job.progress?.epoch) {
+      void this.loadArtifacts();
     }
   }
 

@@ -6,9 +6,9 @@ import { Widget } from '@lumino/widgets';
 
 import { Chart } from './chart';
 import { chartLabels } from './chartview';
+import { lostWords } from './connection';
 import type { JobModel } from './jobmodel';
 import type { RetinueModel } from './model';
-import { SeriesStore } from './series';
 import type { Snapshot } from './series';
 import { CommandIDs, JOB_MIME_TYPE } from './tokens';
 import { statusWord } from './ui';
@@ -86,7 +86,7 @@ class JobOutput extends Widget implements IRenderMime.IRenderer {
 
   private _onChanged(): void {
     if (this._job?.live && this._chart && this._chart.store !== this._job.store) {
-      this._useLive(this._job.store);
+      this._chart.use(this._job.store);
     }
     this._describe();
   }
@@ -95,11 +95,6 @@ class JobOutput extends Widget implements IRenderMime.IRenderer {
     if (this._job?.live) {
       this._chart?.refresh(keys ?? undefined);
     }
-  }
-
-  private _useLive(store: SeriesStore): void {
-    this._chart?.dispose();
-    this._chart = new Chart(this._body, { store, labels: chartLabels(this._services.trans) });
   }
 
   private _describe(): void {
@@ -115,7 +110,8 @@ class JobOutput extends Widget implements IRenderMime.IRenderer {
     const status = statusWord(job?.status ?? this._data?.status ?? '', trans);
     const problem = job ? '' : (this._job?.problem?.message ?? '');
     const state = this._job?.live ? '' : trans.__('saved picture');
-    this._head.replaceChildren(open, ` ${[status, state, problem].filter(Boolean).join(' · ')}`);
+    const lost = this._job?.lostSince ? lostWords(this._job.lostSince, trans) : '';
+    this._head.replaceChildren(open, ` ${[status, state, problem, lost].filter(Boolean).join(' · ')}`);
   }
 
   private _head = document.createElement('div');

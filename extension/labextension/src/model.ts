@@ -46,6 +46,11 @@ export class RetinueModel {
     return this.project !== null && this.project.role !== 'viewer';
   }
 
+  /** Whether this person may change what is in a project; false until that is known. */
+  mayWrite(projectId: string): boolean {
+    return this.projects.some(({ id, role }) => id === projectId && role !== 'viewer');
+  }
+
   get isOwner(): boolean {
     return this.project?.role === 'owner';
   }

@@ -42,6 +42,11 @@ export class LiveSocket implements IDisposable {
     return this._problem;
   }
 
+  /** Since when nothing has come any more; null while all is well. */
+  get lostSince(): Date | null {
+    return this._lostSince;
+  }
+
   get stateChanged(): ISignal<this, Connection> {
     return this._stateChanged;
   }
@@ -110,6 +115,7 @@ export class LiveSocket implements IDisposable {
   }
 
   private _wait(): void {
+    this._lostSince ??= new Date();
     this._setState('waiting');
     this._timer = setTimeout(() => this._open(), this._delay * (0.75 + Math.random() / 2));
     this._delay = Math.min(this._delay * 2, LONGEST_WAIT_MS);
@@ -124,6 +130,10 @@ export class LiveSocket implements IDisposable {
     // only a real answer counts as a connection: a bridge without a platform behind it opens and closes again
     this._delay = FIRST_WAIT_MS;
     this._problem = null;
+    if (this._lostSince) {
+      this._lostSince = null;
+      this._stateChanged.emit(this._state);
+    }
     if (frame.type === 'resync') {
       this.resubscribe(frame.topic);
     } else {
@@ -151,6 +161,7 @@ export class LiveSocket implements IDisposable {
   private _subscriptions = new Map<string, ISubscription>();
   private _state: Connection = 'idle';
   private _problem: Problem | null = null;
+  private _lostSince: Date | null = null;
   private _delay = FIRST_WAIT_MS;
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private _disposed = false;
