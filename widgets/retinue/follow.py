@@ -87,6 +87,8 @@ class Follower:
                 self._take(socket, json.loads(frame))
                 if self._over or self._stopped.is_set():
                     return
+        if not self._stopped.is_set():
+            raise ConnectionResetError(self._url)
 
     def _subscribe(self, socket: ClientConnection) -> None:
         after = {"attempt": self._history.attempt, "seq": self._history.seq}
