@@ -39,7 +39,7 @@ router = APIRouter(tags=["datasets"])
 FormatName = Annotated[str, Query(alias="format", max_length=60)]
 Result = TypeVar("Result")
 _PIECE = 256 * 1024
-_PATIENCE = 45.0  # seconds that a caller waits for a turn; the Jupyter server between gives up after 60
+_PATIENCE = 45.0  # seconds that a caller waits for a turn
 _SENDING = 6 * 3600.0  # seconds to take what was written: a caller that stops reading gives its turn back at last
 
 
