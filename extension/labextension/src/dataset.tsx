@@ -3,13 +3,14 @@ import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import React from 'react';
 
 import { Added, AddImages } from './add';
+import { confirmTrash } from './confirm';
 import { Facts, Findings } from './datasets';
 import { ExportForm } from './export';
 import { Failed, Importing } from './failed';
 import type { Dataset, DatasetVersion } from './schema';
 import { CommandIDs } from './tokens';
 import type { IUi } from './ui';
-import { ask, ProblemView, StatusBadge, useAction } from './ui';
+import { ProblemView, StatusBadge, useAction } from './ui';
 import { Versions } from './versions';
 
 export class DatasetPage extends ReactWidget {
@@ -49,7 +50,9 @@ function Page({ ui, id }: { ui: IUi; id: string }): JSX.Element {
   if (!dataset) {
     return (
       <p className="retinue-Empty">
-        {trans.__('This dataset is in the trash or gone, or belongs to another project.')}
+        {model.loaded
+          ? trans.__('This dataset is in the trash or gone, or belongs to another project.')
+          : trans.__('Waiting for the platform; the Retinue panel says what is the matter.')}
       </p>
     );
   }
@@ -113,16 +116,6 @@ function Head({
       {problem && <ProblemView problem={problem} trans={trans} />}
     </header>
   );
-}
-
-function confirmTrash(dataset: Dataset, trans: IUi['trans']): Promise<boolean> {
-  return ask({
-    title: trans.__('Move “%1” to the trash?', dataset.name),
-    body: trans.__('It can be restored from the trash in the panel. Trainings keep the data they use.'),
-    yes: trans.__('Move to trash'),
-    no: trans.__('Keep it'),
-    warn: true
-  });
 }
 
 function Version({

@@ -1,6 +1,7 @@
 /** An import that is not over, or that failed: what is being done or was wrong, and what can be done about it. */
 import React from 'react';
 
+import { confirmDelete, confirmImportCancel } from './confirm';
 import { FormatSelect, useFormats } from './export';
 import type { Dataset, Problem } from './schema';
 import type { IUi } from './ui';
@@ -28,7 +29,7 @@ export function Importing({ ui, dataset }: IProps): JSX.Element | null {
         <button
           className="retinue-Link"
           aria-label={trans.__('Cancel the import of %1', dataset.name)}
-          onClick={() => void model.deleteDataset(dataset.id)}
+          onClick={() => void confirmImportCancel(dataset, trans, () => model.deleteDataset(dataset.id))}
         >
           {trans.__('Cancel')}
         </button>
@@ -96,7 +97,7 @@ function FailedForm({ ui, dataset }: IProps): JSX.Element {
               type="button"
               className="retinue-Link"
               aria-label={trans.__('Delete %1', dataset.name)}
-              onClick={() => void model.deleteDataset(dataset.id)}
+              onClick={() => void confirmDelete(dataset, trans, () => model.deleteDataset(dataset.id))}
             >
               {trans.__('Delete')}
             </button>

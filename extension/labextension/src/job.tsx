@@ -4,13 +4,14 @@ import React from 'react';
 
 import { readable } from './series';
 import { ChartView } from './chartview';
+import { confirmCancel } from './confirm';
 import { Connection } from './connection';
 import { isOver } from './jobmodel';
 import type { JobModel } from './jobmodel';
 import { Files, Log } from './outputs';
 import type { Job, JobCancel } from './schema';
 import type { IUi } from './ui';
-import { ask, duration, jobFraction, ProblemView, Progress, StatusBadge } from './ui';
+import { duration, jobFraction, ProblemView, Progress, StatusBadge } from './ui';
 
 export class JobPage extends ReactWidget {
   constructor(
@@ -119,7 +120,7 @@ function State({ job, trans }: { job: Job; trans: Trans }): JSX.Element {
   return <>{parts.join(' · ')}</>;
 }
 
-/** Ending a training cannot be undone: it is asked for first. */
+/** Ending a training cannot be undone: one that has run for long is asked for first. */
 function Ending({ model, job, trans }: { model: JobModel; job: Job; trans: Trans }): JSX.Element {
   const end = (when: JobCancel['when']) => void confirmCancel(job, when, trans, () => model.cancel(when));
   const asked = job.target !== 'finished';
@@ -142,27 +143,6 @@ function Ending({ model, job, trans }: { model: JobModel; job: Job; trans: Trans
       {job.target === 'stopped_after_epoch' && <small>{trans.__('It stops when this epoch is over.')}</small>}
     </div>
   );
-}
-
-export async function confirmCancel(
-  job: Job,
-  when: JobCancel['when'],
-  trans: Trans,
-  cancel: () => Promise<void>
-): Promise<void> {
-  const now = when === 'now';
-  const sure = await ask({
-    title: now ? trans.__('Cancel “%1”?', job.name) : trans.__('Stop “%1” after this epoch?', job.name),
-    body: now
-      ? trans.__('The training ends at once. Metrics, log and finished checkpoints stay.')
-      : trans.__('The training ends when the present epoch is over, with its results kept.'),
-    yes: now ? trans.__('Cancel now') : trans.__('Stop after this epoch'),
-    no: trans.__('Go on training'),
-    warn: true
-  });
-  if (sure) {
-    await cancel();
-  }
 }
 
 function Latest({ job, trans }: { job: Job; trans: Trans }): JSX.Element | null {
