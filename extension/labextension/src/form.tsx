@@ -25,9 +25,12 @@ const TEMPLATES = {
   DescriptionFieldTemplate: () => null // the field template shows it
 };
 
+/** Whether a value is what a schema wants. */
+export function matches(wanted: object, value: unknown): boolean {
+  return validator.isValid(wanted as RJSFSchema, value as ReadonlyJSONObject, {});
+}
+
 export function ParameterForm({ schema, values, problems, trans, onChange }: IFormProps): JSX.Element {
-  const matches = (wanted: object, value: unknown) =>
-    validator.isValid(wanted as RJSFSchema, value as ReadonlyJSONObject, {});
   const form = grouped(schema, values, matches) as RJSFSchema;
   return (
     <FormComponent

@@ -5,10 +5,18 @@ import React from 'react';
 
 import { toProblem } from './problem';
 import { ParameterForm } from './form';
-import { useCatalogue, useChosen, useDatasets, useParameters, useValidation } from './launchhooks';
+import {
+  useCatalogue,
+  useChosen,
+  useDataset,
+  useDatasets,
+  useParameters,
+  useValidation
+} from './launchhooks';
 import { changed, parameterOf } from './params';
 import type { IParameterSchema } from './params';
 import { ModelPicker } from './picker';
+import { useLoads } from './reload';
 import type { Dataset, Job, JobCreate, Problem } from './schema';
 import type { IUi } from './ui';
 import { ProblemView } from './ui';
@@ -44,9 +52,7 @@ interface ILaunchProps {
 
 function Launch({ ui, args, onStarted }: ILaunchProps): JSX.Element {
   const datasets = useDatasets(ui);
-  const [datasetId, setDatasetId] = React.useState(args.datasetId);
-  // one that was chosen and then deleted is not replaced by another behind the person's back
-  const dataset = datasetId ? datasets.find(d => d.id === datasetId) : datasets[0];
+  const [dataset, setDatasetId] = useDataset(datasets, args.datasetId);
   const task = dataset?.versions[0].tasks[0];
   const [{ name, seed }, setNamed] = React.useState({ name: '', seed: 0 });
   const [failure, setFailure] = React.useState<Problem | null>(null);
@@ -65,9 +71,13 @@ function Launch({ ui, args, onStarted }: ILaunchProps): JSX.Element {
       seed
     };
   const problems = useValidation(ui, dataset?.project_id, request, setFailure);
+  const loads = useLoads(ui);
+  React.useEffect(() => setFailure(null), [loads]);
 
   if (datasets.length === 0) {
-    const text = ui.trans.__('There is no dataset to train on yet. Add one in the Retinue panel.');
+    const text = ui.model.loaded
+      ? ui.trans.__('There is no dataset to train on yet. Add one in the Retinue panel.')
+      : ui.trans.__('Waiting for the platform; the Retinue panel says what is the matter.');
     return <p className="retinue-Empty">{text}</p>;
   }
   const blocked = !parameters.valid || problems.length > 0;
@@ -83,6 +93,14 @@ function Launch({ ui, args, onStarted }: ILaunchProps): JSX.Element {
         trans={ui.trans}
         onChange={setNamed}
       />
+      {parameters.left.length > 0 && (
+        <small role="status">
+          {ui.trans.__(
+            'Edited for another model, and not taken by this one: %1. They come back with a model that takes them.',
+            parameters.left.join(', ')
+          )}
+        </small>
+      )}
       {schema && (
         <ParameterForm
           schema={schema}

@@ -1,9 +1,11 @@
 /** What the launch form asks the server: catalogue, datasets, a model's parameters, and whether a request would be taken. */
 import React from 'react';
 
-import { toProblem } from './problem';
-import { defaults } from './params';
+import { matches } from './form';
+import { carried, defaults, remembered } from './params';
 import type { IParameterSchema, Values } from './params';
+import { toProblem } from './problem';
+import { useLoads } from './reload';
 import type { Catalogue, Dataset, JobCreate, ModelInfo, Problem, Task } from './schema';
 import type { IUi } from './ui';
 
@@ -15,6 +17,7 @@ type OnProblem = (problem: Problem | null) => void;
 /** Models for a task. A trainer that is still filling in details is asked again, only for as long as it says so. */
 export function useCatalogue(ui: IUi, task: Task | undefined, onProblem: OnProblem): Catalogue | null {
   const [catalogue, setCatalogue] = React.useState<Catalogue | null>(null);
+  const loads = useLoads(ui);
   React.useEffect(() => {
     let timer: number | undefined;
     let stopped = false;
@@ -39,21 +42,36 @@ export function useCatalogue(ui: IUi, task: Task | undefined, onProblem: OnProbl
       stopped = true;
       window.clearTimeout(timer);
     };
-  }, [task]);
+  }, [task, loads]);
   return catalogue;
 }
 
-/** The ready datasets, whenever the panel's model learns of a new one. */
+/** The ready datasets of the project that was shown at first, whenever the panel's model learns of a new one. */
 export function useDatasets(ui: IUi): Dataset[] {
   const ready = () => ui.model.datasets.filter(dataset => dataset.versions.length > 0);
   const [datasets, setDatasets] = React.useState(ready);
+  const project = React.useRef<string>();
   React.useEffect(() => {
-    const update = () => setDatasets(ready());
+    const update = () => {
+      project.current ??= ui.model.project?.id;
+      if (project.current === ui.model.project?.id) {
+        setDatasets(ready());
+      }
+    };
     ui.model.changed.connect(update);
     update();
     return () => void ui.model.changed.disconnect(update);
   }, []);
   return datasets;
+}
+
+/** The dataset chosen; at first the one that was asked for, else the newest, which then stays when newer ones come. */
+export function useDataset(datasets: Dataset[], asked: string | undefined) {
+  const [id, choose] = React.useState(asked);
+  const newest = datasets[0]?.id;
+  React.useEffect(() => choose(before => before ?? newest), [newest]);
+  // one that was chosen and then deleted is not replaced by another behind the person's back
+  return [datasets.find(dataset => dataset.id === (id ?? newest)), choose] as const;
 }
 
 /** The model chosen; at first the one that was asked for, once the catalogue has it. */
@@ -68,30 +86,42 @@ export interface IParameters {
   schema: IParameterSchema | null;
   values: Values;
   valid: boolean;
+  /** Names of what was edited for another model, and this one does not take. */
+  left: string[];
   set(values: Values, valid: boolean): void;
 }
 
-/** The chosen model's parameters, at their defaults until they are changed. */
+type Loaded = Omit<IParameters, 'set' | 'schema'> & { key: string; schema: IParameterSchema };
+
+function begin(key: string, schema: IParameterSchema, edits: Values): Loaded {
+  const kept = carried(edits, schema, matches);
+  const left = Object.keys(edits).filter(name => !(name in kept));
+  return { key, schema, values: { ...defaults(schema), ...kept }, valid: true, left };
+}
+
+/** The chosen model's parameters, at their defaults until they are changed; what is changed is kept for the next model. */
 export function useParameters(
   ui: IUi,
   chosen: ModelInfo | null,
   task: Task | undefined,
   onProblem: OnProblem
 ): IParameters {
-  const [schema, setSchema] = React.useState<IParameterSchema | null>(null);
-  const [{ values, valid }, setState] = React.useState({ values: {} as Values, valid: true });
+  const [loaded, setLoaded] = React.useState<Loaded | null>(null);
+  const edits = React.useRef<Values>({});
+  const loads = useLoads(ui);
+  const key = chosen && task ? `${chosen.framework}/${chosen.name} ${task}` : null;
   React.useEffect(() => {
-    setSchema(null);
-    if (!chosen || !task) {
+    if (!key || !chosen || !task) {
       return;
     }
     let stopped = false;
     ui.model.api.modelSchema(chosen.framework, chosen.name, task).then(
       answer => {
         if (!stopped) {
-          const next = answer as unknown as IParameterSchema;
-          setSchema(next);
-          setState({ values: defaults(next), valid: true });
+          const schema = answer as unknown as IParameterSchema;
+          setLoaded(before =>
+            before?.key === key ? { ...before, schema } : begin(key, schema, edits.current)
+          );
           onProblem(null);
         }
       },
@@ -100,8 +130,16 @@ export function useParameters(
     return () => {
       stopped = true;
     };
-  }, [chosen && `${chosen.framework}/${chosen.name}`, task]);
-  return { schema, values, valid, set: (next, isValid) => setState({ values: next, valid: isValid }) };
+  }, [key, loads]);
+  if (loaded?.key !== key || !loaded) {
+    return { schema: null, values: {}, valid: true, left: [], set: () => undefined };
+  }
+  const set = (values: Values, valid: boolean) => {
+    edits.current = remembered(edits.current, loaded.schema, loaded.values, values);
+    const left = loaded.left.filter(name => values[name] === loaded.values[name]);
+    setLoaded({ ...loaded, values, valid, left });
+  };
+  return { ...loaded, set };
 }
 
 /** What the server would refuse in this request, asked once typing has paused. */
@@ -112,6 +150,7 @@ export function useValidation(
   onProblem: OnProblem
 ): Problem[] {
   const [problems, setProblems] = React.useState<Problem[]>([]);
+  const loads = useLoads(ui);
   const body = request && JSON.stringify(request);
   React.useEffect(() => {
     if (!body || !projectId) {
@@ -136,6 +175,6 @@ export function useValidation(
       stopped = true;
       window.clearTimeout(timer);
     };
-  }, [body, projectId]);
+  }, [body, projectId, loads]);
   return problems;
 }

@@ -23,7 +23,7 @@ export interface IParameterSchema {
 
 export type Values = Record<string, unknown>;
 export type Groups = Record<string, Values>;
-type Matches = (schema: object, value: unknown) => boolean;
+export type Matches = (schema: object, value: unknown) => boolean;
 
 const OTHER = 'other';
 
@@ -81,6 +81,22 @@ export function changed(schema: IParameterSchema, values: Values): Values {
     Object.entries(values).filter(
       ([name, value]) =>
         value !== undefined && JSON.stringify(value) !== JSON.stringify(schema.properties[name]?.default)
+    )
+  );
+}
+
+/** What has been edited in the forms of all models so far: `edits`, and what was changed in this one's just now. */
+export function remembered(edits: Values, schema: IParameterSchema, before: Values, after: Values): Values {
+  const touched = Object.entries(after).filter(([name, value]) => value !== before[name]);
+  const rest = Object.entries(edits).filter(([name]) => touched.every(([other]) => other !== name));
+  return { ...Object.fromEntries(rest), ...changed(schema, Object.fromEntries(touched)) };
+}
+
+/** The edited values that another model has a parameter for, and takes. */
+export function carried(edits: Values, schema: IParameterSchema, matches: Matches): Values {
+  return Object.fromEntries(
+    Object.entries(edits).filter(
+      ([name, value]) => name in schema.properties && matches(schema.properties[name], value)
     )
   );
 }

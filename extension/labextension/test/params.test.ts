@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { applies, changed, defaults, fieldErrors, flatten, grouped, nest } from '../src/params';
+import {
+  applies,
+  carried,
+  changed,
+  defaults,
+  fieldErrors,
+  flatten,
+  grouped,
+  nest,
+  remembered
+} from '../src/params';
 import type { IParameterSchema } from '../src/params';
 
 const schema: IParameterSchema = {
@@ -41,4 +51,25 @@ test('a problem stands beside its field', () => {
   const problem = { where: 'parameters.epochs', message: 'Too many.', hint: 'At most 100.' } as never;
   const errors = fieldErrors([problem], schema);
   assert.deepEqual(errors, { training: { epochs: { __errors: ['Too many. At most 100.'] } } });
+});
+
+test('what was edited goes along to a model that takes it, and comes back with one that does', () => {
+  const before = defaults(schema);
+  let edits = remembered({}, schema, before, { ...before, epochs: 3, ema: true });
+  assert.deepEqual(edits, { epochs: 3, ema: true });
+  const other: IParameterSchema = {
+    type: 'object',
+    properties: { epochs: { type: 'integer', default: 50, minimum: 5 }, ema: { type: 'boolean' }, size: {} }
+  };
+  const takes = (wanted: object, value: unknown) =>
+    typeof value !== 'number' || value >= ((wanted as { minimum?: number }).minimum ?? 0);
+  assert.deepEqual(carried(edits, other, takes), { ema: true });
+  edits = remembered(edits, other, { epochs: 50, ema: true, size: 1 }, { epochs: 50, ema: true, size: 2 });
+  assert.deepEqual(carried(edits, schema, takes), { epochs: 3, ema: true });
+  assert.deepEqual(edits, { epochs: 3, ema: true, size: 2 });
+});
+
+test('what is set back to its default is no longer an edit', () => {
+  const before = { ...defaults(schema), epochs: 3 };
+  assert.deepEqual(remembered({ epochs: 3 }, schema, before, { ...before, epochs: 10 }), {});
 });
