@@ -1,18 +1,20 @@
 /** The commands, with schemas of their arguments. */
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
-import { InputDialog, MainAreaWidget } from '@jupyterlab/apputils';
+import { MainAreaWidget } from '@jupyterlab/apputils';
 import type { Widget } from '@lumino/widgets';
 
+import { confirmCancel } from './confirm';
 import { DatasetPage } from './dataset';
 import type { Files } from './files';
 import { askReading, importSource } from './intake';
-import { confirmCancel, JobPage } from './job';
+import { JobPage } from './job';
 import { LaunchForm } from './launch';
 import type { ILaunchArgs } from './launch';
 import type { Panel } from './panel';
 import { retinueIcon } from './panel';
 import type { Job, JobCancel } from './schema';
+import { createProject, takeIn } from './taken';
 import { COMMAND_ARGS, CommandIDs } from './tokens';
 import type { IUi } from './ui';
 
@@ -93,7 +95,7 @@ async function openProject(ui: IUi, places: IPlaces): Promise<boolean> {
   if (!ui.model.loaded) {
     await ui.model.refresh();
   }
-  if (!ui.model.project) {
+  if (ui.model.loaded && !ui.model.project) {
     await createProject(ui);
   }
   return ui.model.project !== null;
@@ -106,7 +108,7 @@ async function makeDataset(ui: IUi, places: IPlaces, files: Files, args: IMakeAr
     for (const path of chosen ?? (await files.choose())) {
       const reading = await askReading(ui.trans, path, format);
       if (reading) {
-        void ui.model.make({ path }, reading, name);
+        await takeIn(ui, { path }, reading, name);
       }
     }
   }
@@ -117,17 +119,7 @@ async function importDataset(ui: IUi, places: IPlaces, args: IImportArgs): Promi
   if (!(await openProject(ui, places))) {
     return;
   }
-  await (source ? ui.model.make({ source }, { format }, name) : importSource(ui));
-}
-
-async function createProject({ model, trans }: IUi, name?: string): Promise<void> {
-  const wanted =
-    name ??
-    (await InputDialog.getText({ title: trans.__('New project'), label: trans.__('Name'), required: true }))
-      .value;
-  if (wanted?.trim()) {
-    await model.createProject(wanted.trim());
-  }
+  await (source ? takeIn(ui, { source }, { format }, name) : importSource(ui));
 }
 
 async function openLaunch(ui: IUi, { app, launches }: IPlaces, args: ILaunchArgs): Promise<void> {

@@ -3,6 +3,7 @@ import React from 'react';
 
 import { FormatSelect, useFormats } from './export';
 import { askReading } from './intake';
+import { takeIn } from './taken';
 import { CommandIDs } from './tokens';
 import type { IUi } from './ui';
 import { ACCEPT } from './what';
@@ -23,7 +24,7 @@ export function DropZone(ui: IUi): JSX.Element {
     for (const file of files) {
       const reading = await askReading(trans, file.name, format);
       if (reading) {
-        void model.make({ file }, reading);
+        await takeIn(ui, { file }, reading);
       }
     }
   };

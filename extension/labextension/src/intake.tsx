@@ -4,7 +4,9 @@ import React from 'react';
 import { askForm } from './dialog';
 import { FormatSelect, useFormats } from './export';
 import { toProblem } from './problem';
+import { useLoaded } from './reload';
 import type { Problem, Sources } from './schema';
+import { takeIn } from './taken';
 import type { IUi } from './ui';
 import { ProblemView } from './ui';
 import { datasetName, FIRST_STEP, canStay, isVideo, nameOf } from './what';
@@ -73,19 +75,8 @@ export async function askReading(trans: Trans, name: string, format: string | nu
 }
 
 /** What the operator has opened; null until it is known. */
-export function useSources({ model }: IUi): Sources | null {
-  const [sources, setSources] = React.useState<Sources | null>(null);
-  React.useEffect(() => {
-    let shown = true;
-    model.api.sources().then(
-      found => shown && setSources(found),
-      () => undefined // the panel says by itself that the platform is away
-    );
-    return () => {
-      shown = false;
-    };
-  }, [model]);
-  return sources;
+export function useSources(ui: IUi): Sources | null {
+  return useLoaded<Sources | null>(ui, () => ui.model.api.sources(), null);
 }
 
 interface IInPlace {
@@ -159,7 +150,7 @@ interface IImport extends Step {
 
 /** Asks for an address and has a dataset made of what is there; asks again, with the reason, when it is refused. */
 export async function importSource(ui: IUi): Promise<void> {
-  const { trans, model } = ui;
+  const { trans } = ui;
   let form: IImport | null = { source: '', name: '', format: '', in_place: false, ...FIRST_STEP };
   for (let problem: Problem | null = null; ;) {
     form = await askForm<IImport>({
@@ -173,8 +164,10 @@ export async function importSource(ui: IUi): Promise<void> {
       return;
     }
     try {
-      await model.make({ source: form.source }, readingOf(form), form.name.trim() || undefined);
-      return;
+      if (await takeIn(ui, { source: form.source }, readingOf(form), form.name.trim() || undefined)) {
+        return;
+      }
+      problem = null;
     } catch (error) {
       problem = toProblem(error);
     }

@@ -2,10 +2,13 @@
 import { InputDialog } from '@jupyterlab/apputils';
 import React from 'react';
 
+import { confirmPurge } from './confirm';
+import { freeName } from './naming';
 import { ProblemError } from './problem';
+import { useLoads } from './reload';
 import type { TrashedDataset } from './schema';
 import type { IUi } from './ui';
-import { ask, ProblemView, useAction } from './ui';
+import { ProblemView, useAction } from './ui';
 
 export function TrashList(ui: IUi): JSX.Element {
   const { model, trans } = ui;
@@ -14,12 +17,13 @@ export function TrashList(ui: IUi): JSX.Element {
   const { busy, problem, run } = useAction();
   const project = model.project?.id ?? '';
   const load = async () => setTrashed(await model.api.trash(project));
+  const loads = useLoads(ui);
   const present = model.datasets.map(dataset => dataset.id).join();
   React.useEffect(() => {
     if (open) {
       run(load);
     }
-  }, [open, present]); // what is no longer in the list may be here now
+  }, [open, present, loads]); // what is no longer in the list may be here now
   const then = (action: () => Promise<unknown>) => run(() => action().then(load));
   return (
     <details className="retinue-Trash" onToggle={event => setOpen(event.currentTarget.open)}>
@@ -86,22 +90,16 @@ async function restore({ model, trans }: IUi, { id, name }: TrashedDataset): Pro
     }
     const title = trans.__('There is another dataset “%1”', name);
     const label = trans.__('Restore it as');
-    const { value } = await InputDialog.getText({ title, label, text: name, required: true });
+    const text = freeName(name, [name, ...model.datasets.map(dataset => dataset.name)]);
+    const { value } = await InputDialog.getText({ title, label, text, required: true });
     if (value?.trim()) {
       await model.api.restoreDataset(id, value.trim());
     }
   }
 }
 
-async function purge({ model, trans }: IUi, { id, name }: TrashedDataset): Promise<void> {
-  const sure = await ask({
-    title: trans.__('Delete “%1” for good?', name),
-    body: trans.__('All of its versions are removed. This cannot be undone.'),
-    yes: trans.__('Delete for good'),
-    no: trans.__('Keep it'),
-    warn: true
-  });
-  if (sure) {
-    await model.api.deleteDataset(id, true);
+async function purge({ model, trans }: IUi, dataset: TrashedDataset): Promise<void> {
+  if (await confirmPurge(dataset, trans)) {
+    await model.api.deleteDataset(dataset.id, true);
   }
 }
