@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -34,6 +36,18 @@ def service(marks: Marks, module: str) -> psutil.Process:
         except (psutil.Error, ValueError):
             continue
     raise AssertionError(f"no process runs {module}")
+
+
+@contextlib.contextmanager
+def stopped(process: psutil.Process) -> Iterator[None]:
+    """Without this service, and with its keeper kept from starting another."""
+    keeper = psutil.Process(process.ppid())
+    keeper.suspend()
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+        yield
+    finally:
+        keeper.resume()
 
 
 def kill(settings: Any, marks: Marks, victim: str, timeout: float = 60) -> float:

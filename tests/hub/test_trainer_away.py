@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import time
 from datetime import UTC, datetime, timedelta
 
-import psutil
 import pytest
 
 from retinue_sdk.errors import UnavailableError
 from tests.conftest import marks_of
-from tests.faults.kills import command_of, service
+from tests.faults.kills import command_of, service, stopped
 from tests.faults.load import Load
 
 pytestmark = [pytest.mark.hub, pytest.mark.heavy, pytest.mark.timeout(600)]
@@ -25,18 +21,6 @@ def processes(hub):
     """The process of each service."""
     marks = marks_of(hub.settings)
     return {name: service(marks, command_of(hub.settings, name)) for name in SERVICES}
-
-
-@contextlib.contextmanager
-def stopped(process):
-    """Without this service, and with its keeper kept from starting another."""
-    keeper = psutil.Process(process.ppid())
-    keeper.suspend()
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-        yield
-    finally:
-        keeper.resume()
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type { ReadonlyJSONObject } from '@lumino/coreutils';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
 
-import { ProblemError, readProblem } from './problem';
+import { ProblemError, readProblem, toProblem } from './problem';
 import { NAMESPACE } from './tokens';
 import type {
   Artifact,
@@ -35,6 +37,11 @@ export interface IFilesUpload {
 
 export class Api {
   constructor(readonly settings: ServerConnection.ISettings = ServerConnection.makeSettings()) {}
+
+  /** Every request that failed, whoever made it. */
+  get failed(): ISignal<this, Problem> {
+    return this._failed;
+  }
 
   projects(): Promise<Project[]> {
     return this._json('projects');
@@ -232,10 +239,19 @@ export class Api {
 
   private async _fetch(path: string, init: RequestInit): Promise<Response> {
     const url = `${URLExt.join(this.settings.baseUrl, NAMESPACE)}/${path}`;
-    const answer = await ServerConnection.makeRequest(url, init, this.settings);
-    if (!answer.ok) {
-      throw new ProblemError(await readProblem(answer));
+    try {
+      const answer = await ServerConnection.makeRequest(url, init, this.settings);
+      if (!answer.ok) {
+        throw new ProblemError(await readProblem(answer));
+      }
+      return answer;
+    } catch (error) {
+      if (!init.signal?.aborted) {
+        this._failed.emit(toProblem(error));
+      }
+      throw error;
     }
-    return answer;
   }
+
+  private _failed = new Signal<this, Problem>(this);
 }

@@ -2,6 +2,7 @@
 import React from 'react';
 
 import { toProblem } from './problem';
+import { useLoads } from './reload';
 import type { ImageChange, Problem, VersionDiff } from './schema';
 import type { IUi } from './ui';
 import { ProblemView } from './ui';
@@ -163,6 +164,7 @@ const NOTHING: IDiff = { diff: null, problem: null };
 
 function useDiff({ model }: IUi, dataset: string, from: number, to: number): IDiff {
   const [state, setState] = React.useState<IDiff>(NOTHING);
+  const loads = useLoads({ model });
   React.useEffect(() => {
     let shown = true;
     setState(NOTHING);
@@ -173,6 +175,6 @@ function useDiff({ model }: IUi, dataset: string, from: number, to: number): IDi
     return () => {
       shown = false;
     };
-  }, [model, dataset, from, to]);
+  }, [model, dataset, from, to, loads]);
   return state;
 }

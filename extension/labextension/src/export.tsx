@@ -2,6 +2,7 @@
 import React from 'react';
 
 import { toProblem } from './problem';
+import { useLoaded, useLoads } from './reload';
 import type { Dataset, DatasetFormat, DatasetVersion, Finding, Problem } from './schema';
 import type { IUi } from './ui';
 import { ProblemView } from './ui';
@@ -89,19 +90,8 @@ function Losses({ losses, trans }: { losses: Finding[]; trans: IUi['trans'] }): 
 }
 
 /** The formats installed on the platform; none until they are known. */
-export function useFormats({ model }: IUi): DatasetFormat[] {
-  const [formats, setFormats] = React.useState<DatasetFormat[]>([]);
-  React.useEffect(() => {
-    let shown = true;
-    model.api.formats().then(
-      found => shown && setFormats(found),
-      () => undefined // the panel says by itself that the platform is away
-    );
-    return () => {
-      shown = false;
-    };
-  }, [model]);
-  return formats;
+export function useFormats(ui: IUi): DatasetFormat[] {
+  return useLoaded(ui, () => ui.model.api.formats(), []);
 }
 
 interface ILosses {
@@ -113,6 +103,7 @@ const NOTHING: ILosses = { losses: null, problem: null };
 
 function useLosses({ model }: IUi, dataset: string, version: number, format: string): ILosses {
   const [state, setState] = React.useState<ILosses>(NOTHING);
+  const loads = useLoads({ model });
   React.useEffect(() => {
     let shown = true;
     setState(NOTHING);
@@ -125,6 +116,6 @@ function useLosses({ model }: IUi, dataset: string, version: number, format: str
     return () => {
       shown = false;
     };
-  }, [model, dataset, version, format]);
+  }, [model, dataset, version, format, loads]);
   return state;
 }

@@ -5,6 +5,7 @@ import React from 'react';
 import iconSvg from '../style/retinue.svg';
 import { Datasets } from './datasets';
 import { Jobs } from './jobs';
+import type { Problem } from './schema';
 import { CommandIDs } from './tokens';
 import type { IUi } from './ui';
 import { ProblemView } from './ui';
@@ -50,6 +51,9 @@ function Body(ui: IUi): JSX.Element {
         </>
       )}
       {model.loaded && !model.projects.length && <FirstProject {...ui} />}
+      {!model.loaded && !model.outage.problem && !model.problem && (
+        <p className="retinue-Empty">{trans.__('Loading…')}</p>
+      )}
     </>
   );
 }
@@ -102,19 +106,46 @@ function FirstProject({ commands, trans }: IUi): JSX.Element {
   );
 }
 
+/** Whether the platform, or only what it says by itself, is away; both come back without the person. */
 function Connection({ model, trans }: IUi): JSX.Element {
-  const waiting = model.socket.state === 'waiting';
-  const why = model.socket.problem;
+  const { outage, socket } = model;
+  const why = outage.problem ?? socket.problem;
+  const retry = () => {
+    outage.retry();
+    socket.retry();
+  };
+  const state = outage.problem
+    ? trans.__('No connection to the platform; trying again…')
+    : socket.state === 'waiting' && trans.__('Live updates are interrupted; trying again…');
   return (
     <div className="retinue-Connection" role="status" aria-live="polite">
-      {waiting && (
+      {state && (
         <>
-          {why ? `${why.message} ${why.hint}` : trans.__('Live updates are interrupted; trying again…')}{' '}
-          <button className="retinue-Link" onClick={() => model.socket.retry()}>
+          <strong>{state}</strong> {why && outageText(why, trans)}{' '}
+          <button className="retinue-Link" onClick={retry}>
             {trans.__('Try now')}
           </button>
         </>
       )}
     </div>
   );
+}
+
+/** The cause as far as it can be told, and the cure where there is one besides waiting. */
+function outageText({ code, message, hint }: Problem, trans: IUi['trans']): string {
+  if (code === 'http_424') {
+    return trans.__(
+      'Your Jupyter server is not running. If it does not come back, start it from the hub’s home page.'
+    );
+  }
+  if (code === 'connection_lost') {
+    return trans.__('Your Jupyter server cannot be reached: it may be restarting, or your network is away.');
+  }
+  if (code.startsWith('http_')) {
+    return trans.__(
+      '%1 A proxy on the way has no answer from what is behind it, which may be restarting.',
+      message
+    );
+  }
+  return `${message} ${hint}`;
 }
