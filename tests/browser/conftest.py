@@ -111,6 +111,15 @@ class Lab:
         return Path(self.hub.settings.data) / "home" / self.person.name
 
 
+def make_dataset(lab):
+    """A project with the dataset "shapes"; the button that trains on it."""
+    lab.create_project("Shapes")
+    lab.drop("shapes.zip", images_zip())
+    train = lab.page.get_by_role("button", name="Train on shapes")
+    expect(train).to_be_visible()
+    return train
+
+
 def triples(series):
     return {key: list(zip(s["seq"], s["step"], s["value"], strict=True)) for key, s in series.items()}
 

@@ -8,17 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import stranger
-from tests.browser.conftest import answered, images_zip, recorded
+from tests.browser.conftest import answered, images_zip, make_dataset, recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.hub, pytest.mark.timeout(900)]
-
-
-def make_dataset(lab):
-    lab.create_project("Shapes")
-    lab.drop("shapes.zip", images_zip())
-    train = lab.page.get_by_role("button", name="Train on shapes")
-    expect(train).to_be_visible()
-    return train
 
 
 def test_from_a_zip_to_a_whole_chart_across_a_restart_of_the_server(lab, hub):
@@ -35,7 +27,7 @@ def test_from_a_zip_to_a_whole_chart_across_a_restart_of_the_server(lab, hub):
     expect(page.locator(".retinue-Chart canvas").first).to_be_visible()
 
     lab.person.stop_server()
-    expect(page.locator(".retinue-Connection")).to_contain_text("interrupted")
+    expect(page.locator(".retinue-Connection")).to_contain_text("Your Jupyter server is not running")
     lab.person.start_server()
     lab.open()
     expect(page.locator(".retinue-Job-head .retinue-Status")).to_have_text("Succeeded")
@@ -63,21 +55,6 @@ def test_what_is_wrong_is_shown_at_its_field_and_what_is_deleted_elsewhere_goes(
     lab.person.api("DELETE", f"datasets/{item.get_attribute('data-dataset')}")
     expect(item).to_have_count(0)
     expect(lab.page.locator(".retinue-Launch")).to_contain_text("no dataset to train on")
-
-
-def test_a_training_is_cancelled_only_after_asking(lab):
-    page = lab.page
-    make_dataset(lab).click()
-    lab.choose("points counter")
-    lab.start(points=100_000, rate=50)
-    status = page.locator(".retinue-Job-head .retinue-Status")
-    expect(status).to_have_text("Running")
-    page.get_by_role("button", name="Cancel now").click()
-    page.get_by_role("button", name="Go on training").click()
-    expect(status).to_have_text("Running")
-    page.get_by_role("button", name="Cancel now").click()
-    page.locator(".jp-Dialog").get_by_role("button", name="Cancel now").click()
-    expect(status).to_have_text("Cancelled")
 
 
 def test_what_is_not_a_dataset_is_refused_with_reason_and_cure(lab):

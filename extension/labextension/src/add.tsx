@@ -3,13 +3,13 @@ import React from 'react';
 
 import { Chooser } from './chooser';
 import { readClassMap } from './classmap';
-import { UploadItem } from './datasets';
 import { FormatSelect, useFormats } from './export';
 import { Failed, Importing } from './failed';
 import { Frames, InPlace } from './intake';
 import type { Dataset, Merged, VersionCreate } from './schema';
 import type { IUi } from './ui';
 import { ProblemView, useAction } from './ui';
+import { UploadItem } from './uploaditem';
 import { FIRST_STEP, canStay, isVideo, nameOf } from './what';
 import type { What } from './what';
 
@@ -28,7 +28,7 @@ interface IAdd {
 
 export function AddImages({ ui, dataset, onAdd }: IAdd): JSX.Element {
   const { model, trans } = ui;
-  const uploads = model.uploads.filter(upload => upload.purpose.datasetId === dataset.id);
+  const uploads = model.uploads.list.filter(upload => upload.purpose.datasetId === dataset.id);
   const add = (what: What, settings: Partial<VersionCreate>) => {
     onAdd();
     return model.addTo(dataset, what, settings);
@@ -36,8 +36,8 @@ export function AddImages({ ui, dataset, onAdd }: IAdd): JSX.Element {
   return (
     <section className="retinue-Add" aria-label={trans.__('Add images')}>
       <Failed key={dataset.status} ui={ui} dataset={dataset} />
-      {uploads.map((upload, index) => (
-        <UploadItem key={upload.id ?? index} upload={upload} {...ui} />
+      {uploads.map(upload => (
+        <UploadItem key={upload.key} ui={ui} upload={upload} />
       ))}
       <Importing ui={ui} dataset={dataset} />
       {model.canWrite && (

@@ -7,8 +7,8 @@ import type { Dataset, DatasetVersion, Finding } from './schema';
 import { CommandIDs } from './tokens';
 import { TrashList } from './trash';
 import type { IUi } from './ui';
-import { ProblemView, Progress, size, StatusBadge } from './ui';
-import type { UploadModel } from './upload';
+import { StatusBadge } from './ui';
+import { UploadItem } from './uploaditem';
 
 export function Datasets(ui: IUi): JSX.Element {
   const { model, trans } = ui;
@@ -20,10 +20,10 @@ export function Datasets(ui: IUi): JSX.Element {
           <DatasetItem key={dataset.id} ui={ui} dataset={dataset} />
         ))}
       </ul>
-      {model.uploads
-        .filter(upload => upload.projectId === model.project?.id)
-        .map((upload, index) => (
-          <UploadItem key={upload.id ?? index} upload={upload} {...ui} />
+      {model.uploads.list
+        .filter(upload => upload.purpose.projectId === model.project?.id)
+        .map(upload => (
+          <UploadItem key={upload.key} ui={ui} upload={upload} />
         ))}
       {model.canWrite && <DropZone {...ui} />}
       {!model.canWrite && !model.datasets.length && (
@@ -109,36 +109,5 @@ export function Findings({ findings, trans }: { findings: Finding[]; trans: Tran
         ))}
       </ul>
     </details>
-  );
-}
-
-export function UploadItem({ upload, model, trans }: IUi & { upload: UploadModel }): JSX.Element {
-  const { parcel, state, fraction, sent, problem } = upload;
-  const label = trans.__('Upload of %1', parcel.name);
-  return (
-    <div className="retinue-Item retinue-Upload" data-state={state}>
-      <div className="retinue-Item-head">
-        <span className="retinue-Item-name">{parcel.name}</span>
-        <button
-          className="retinue-Link"
-          aria-label={trans.__('Cancel the upload of %1', parcel.name)}
-          onClick={() => void model.cancelUpload(upload)}
-        >
-          {trans.__('Cancel')}
-        </button>
-      </div>
-      <Progress value={fraction} label={label} />
-      <small>
-        {parcel.size === null
-          ? trans.__('Looking what is in it…')
-          : trans.__('%1 of %2', size(sent), size(parcel.size))}
-      </small>
-      {problem && <ProblemView problem={problem} trans={trans} />}
-      {state === 'paused' && (
-        <button className="jp-mod-styled" onClick={() => void model.resume(upload)}>
-          {trans.__('Go on')}
-        </button>
-      )}
-    </div>
   );
 }

@@ -19,6 +19,7 @@ import { jobRendererFactory } from './mime';
 import { RetinueModel } from './model';
 import type { IMemory } from './model';
 import { Panel } from './panel';
+import { Recoveries } from './recoveries';
 import { CommandIDs, JOB_MIME_RANK, PLUGIN_ID } from './tokens';
 
 const PROJECT_KEY = 'retinue:project';
@@ -57,7 +58,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const translator = chosen ?? nullTranslator;
     const trans = translator.load('retinue');
     const api = new Api(app.serviceManager.serverSettings);
-    const model = new RetinueModel(api, memory(state));
+    const recoveries = new Recoveries(window.localStorage, api.settings.baseUrl);
+    const model = new RetinueModel(api, memory(state), recoveries);
     const { commands } = app;
     const files = documents && new Files(documents, browsers, translator);
     const ui = { model, commands, trans, files };

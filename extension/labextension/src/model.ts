@@ -5,13 +5,14 @@ import type { IDisposable } from '@lumino/disposable';
 
 import type { Api } from './api';
 import { JobModel } from './jobmodel';
-import { FileParcel, HomeParcel } from './parcel';
+import { isOutage, Outage } from './outage';
 import { toProblem } from './problem';
+import type { Recoveries } from './recoveries';
 import { LiveSocket } from './socket';
 import type { Frame } from './socket';
 import type { Dataset, DatasetRetry, Job, Problem, Project, VersionCreate } from './schema';
-import { UploadModel } from './upload';
-import { datasetName, nameOf } from './what';
+import type { UploadModel } from './upload';
+import { Uploads } from './uploads';
 import type { Reading, What } from './what';
 
 /** Where the choice of a project is kept between page loads. */
@@ -25,17 +26,29 @@ export class RetinueModel {
   project: Project | null = null;
   datasets: Dataset[] = [];
   jobs: Job[] = [];
-  uploads: UploadModel[] = [];
   problem: Problem | null = null;
-  loaded = false;
+  /** How often everything has been loaded: who has loaded something else does so again when this grows. */
+  loads = 0;
   readonly socket: LiveSocket;
+  readonly outage: Outage;
+  readonly uploads: Uploads;
 
   constructor(
     readonly api: Api,
-    private readonly _memory: IMemory
+    private readonly _memory: IMemory,
+    recoveries: Recoveries
   ) {
     this.socket = new LiveSocket(() => api.socket());
+    this.outage = new Outage(() => this._reload());
+    this.uploads = new Uploads(api, recoveries, dataset => this._putDataset(dataset));
     this.socket.stateChanged.connect(this._onConnection, this);
+    this.outage.changed.connect(this._onOutage, this);
+    this.uploads.changed.connect(() => this._changed.emit());
+    api.failed.connect((_, problem) => this.outage.tell(problem));
+  }
+
+  get loaded(): boolean {
+    return this.loads > 0;
   }
 
   get changed(): ISignal<this, void> {
@@ -57,13 +70,9 @@ export class RetinueModel {
 
   /** Loads everything shown; also the cure after a failure. */
   async refresh(): Promise<void> {
-    await this._try(async () => {
-      this.projects = await this.api.projects();
-      const wanted = this.project?.id ?? (await this._memory.load());
-      const project = this.projects.find(p => p.id === wanted) ?? this.projects[0] ?? null;
-      this.loaded = true;
-      await this._show(project);
-    });
+    if (await this._reload()) {
+      this.outage.end();
+    }
   }
 
   async select(projectId: string): Promise<void> {
@@ -74,13 +83,11 @@ export class RetinueModel {
     }
   }
 
+  /** Makes a project and shows it; a name that is refused is thrown. */
   async createProject(name: string): Promise<void> {
-    await this._try(async () => {
-      const project = await this.api.createProject(name);
-      this.projects = [...this.projects, project];
-      this._memory.save(project.id);
-      await this._show(project);
-    });
+    const project = await this.api.createProject(name);
+    this.projects = [...this.projects, project];
+    await this.select(project.id);
   }
 
   /** Moves it to the trash; one without a version is gone at once. */
@@ -92,48 +99,30 @@ export class RetinueModel {
   }
 
   /** Has a dataset made of something in the project shown. A source that is refused is thrown; what is sent shows its own problem. */
-  async make(what: What, reading: Reading = {}, name = datasetName(nameOf(what))): Promise<void> {
-    const project = this.project;
-    if (project) {
-      await this._take(project.id, what, null, from =>
-        this.api.createDataset(project.id, { name, ...reading, ...from })
-      );
+  async make(what: What, reading: Reading, name: string): Promise<void> {
+    const projectId = this.project?.id;
+    if (projectId) {
+      const body = { name, ...reading };
+      await ('source' in what
+        ? this._take(this.api.createDataset(projectId, { ...body, ...what }))
+        : this.uploads.start(what, { projectId, datasetId: null, body }));
     }
   }
 
   /** Has something added to a dataset; it is thrown, sent and shown likewise. */
-  addTo(dataset: Dataset, what: What, settings: Partial<VersionCreate>): Promise<void> {
-    return this._take(dataset.project_id, what, dataset.id, from =>
-      this.api.createVersion(dataset.id, { ...settings, ...from })
-    );
+  addTo({ id, project_id: projectId }: Dataset, what: What, body: Partial<VersionCreate>): Promise<void> {
+    return 'source' in what
+      ? this._take(this.api.createVersion(id, { ...body, ...what }))
+      : this.uploads.start(what, { projectId, datasetId: id, body });
   }
 
   /** Does the import that failed once more. */
   async retry(dataset: Dataset, changes: Partial<DatasetRetry>): Promise<void> {
-    this._putDataset(await this.api.retryDataset(dataset.id, changes));
-    this._changed.emit();
-  }
-
-  async resume(upload: UploadModel): Promise<void> {
-    if (!(await upload.run())) {
-      return;
-    }
-    try {
-      this._putDataset(await upload.purpose.finish(upload.id as string));
-      this.forget(upload);
-    } catch (error) {
-      upload.pause(toProblem(error));
-    }
+    await this._take(this.api.retryDataset(dataset.id, changes));
   }
 
   async cancelUpload(upload: UploadModel): Promise<void> {
-    this.forget(upload);
-    await this._try(() => upload.cancel());
-  }
-
-  forget(upload: UploadModel): void {
-    this.uploads = this.uploads.filter(other => other !== upload);
-    this._changed.emit();
+    await this._try(() => this.uploads.cancel(upload));
   }
 
   /** The model of a job, shared by all who show it; `release` gives it back. */
@@ -160,31 +149,55 @@ export class RetinueModel {
     this._changed.emit();
   }
 
-  private async _take(
-    projectId: string,
-    what: What,
-    datasetId: string | null,
-    create: (from: { source: string } | { upload_id: string }) => Promise<Dataset>
-  ): Promise<void> {
-    if ('source' in what) {
-      this._putDataset(await create(what));
+  /** Shows a failure, unless it is an outage: that is shown as such. */
+  tell(error: unknown): void {
+    const problem = toProblem(error);
+    if (!isOutage(problem)) {
+      this.problem = problem;
       this._changed.emit();
-      return;
     }
-    const parcel = 'file' in what ? new FileParcel(what.file, this.api) : new HomeParcel(what.path, this.api);
-    const purpose = { datasetId, finish: (upload_id: string) => create({ upload_id }) };
-    const upload = new UploadModel(projectId, parcel, id => this.api.deleteUpload(id), purpose);
-    this.uploads = [...this.uploads, upload];
-    upload.changed.connect(() => this._changed.emit());
-    await this.resume(upload);
+  }
+
+  private async _take(made: Promise<Dataset>): Promise<void> {
+    this._putDataset(await made);
+    this._changed.emit();
+  }
+
+  /** Loads everything; false while the platform is away. */
+  private async _reload(): Promise<boolean> {
+    try {
+      await this._load();
+      this.problem = null;
+    } catch (error) {
+      if (isOutage(toProblem(error))) {
+        return false;
+      }
+      this.tell(error);
+    }
+    this._changed.emit();
+    return true;
+  }
+
+  private async _load(): Promise<void> {
+    this.projects = await this.api.projects();
+    const wanted = this.project?.id ?? (await this._memory.load());
+    await this._show(this.projects.find(p => p.id === wanted) ?? this.projects[0] ?? null);
+    if (!this._restored) {
+      this._restored = true;
+      void this.uploads.restore();
+    }
+    this.loads += 1;
+    this.uploads.resumeAll();
   }
 
   private async _show(project: Project | null): Promise<void> {
-    this._subscriptions.forEach(subscription => subscription.dispose());
-    this._subscriptions = [];
+    if (project?.id !== this.project?.id) {
+      this._subscriptions.forEach(subscription => subscription.dispose());
+      this._subscriptions = [];
+      this.datasets = [];
+      this.jobs = [];
+    }
     this.project = project;
-    this.datasets = [];
-    this.jobs = [];
     if (!project) {
       return;
     }
@@ -194,6 +207,9 @@ export class RetinueModel {
     }
     this.datasets = datasets;
     this.jobs = jobs;
+    if (this._subscriptions.length) {
+      return;
+    }
     const receive = (frame: Frame) => this._receive(frame);
     // at every (re)connection all datasets come, then "live": what did not come has been deleted meanwhile
     const after = () => void this._here.clear();
@@ -228,25 +244,31 @@ export class RetinueModel {
   }
 
   private _onConnection(): void {
-    if (this.socket.state === 'open' && this.problem?.code === 'connection_lost') {
-      void this.refresh();
+    if (this.socket.state === 'waiting') {
+      this.outage.check();
     }
     this._changed.emit();
   }
 
-  private async _try(action: () => Promise<void>): Promise<boolean> {
+  private _onOutage(): void {
+    if (!this.outage.problem) {
+      this.socket.retry();
+    }
+    this._changed.emit();
+  }
+
+  private async _try(action: () => Promise<void>): Promise<void> {
     try {
       await action();
       this.problem = null;
-      return true;
     } catch (error) {
-      this.problem = toProblem(error);
-      return false;
+      this.tell(error);
     } finally {
       this._changed.emit();
     }
   }
 
+  private _restored = false;
   private _here = new Set<string>();
   private _held = new Map<string, { count: number; model: JobModel }>();
   private _subscriptions: IDisposable[] = [];

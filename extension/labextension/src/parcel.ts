@@ -3,13 +3,25 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 
 import type { IFilesUpload } from './api';
-import { ProblemError, toProblem } from './problem';
+import { makeProblem, ProblemError, toProblem } from './problem';
 import type { Problem, Upload } from './schema';
 
 export const CHUNK_BYTES = 8 * 2 ** 20;
 const TRIES = 5;
 
+/** What tells a file from others: the page that comes next cannot open it, but knows it again. */
+export interface IFileMark {
+  name: string;
+  size: number;
+  /** When it was last changed, as the browser says. */
+  changed: number;
+}
+
+/** Where a parcel comes from, for another page to go on with it. */
+export type Origin = { file: IFileMark } | { path: string };
+
 export interface IParcel {
+  readonly origin: Origin;
   readonly name: string;
   /** Bytes in all; null until somebody has counted them. */
   readonly size: number | null;
@@ -42,6 +54,10 @@ export class FileParcel implements IParcel {
     private readonly _api: IChunkApi,
     private readonly _firstWaitMs = 500
   ) {}
+
+  get origin(): Origin {
+    return { file: markOf(this.file) };
+  }
 
   get name(): string {
     return this.file.name;
@@ -89,6 +105,55 @@ export class FileParcel implements IParcel {
   }
 }
 
+function markOf({ name, size, lastModified }: File): IFileMark {
+  return { name, size, changed: lastModified };
+}
+
+/** A file that a page before this one was sending: only the person can give it again. */
+export class AwaitedFile implements IParcel {
+  readonly name: string;
+  readonly size: number;
+
+  constructor(
+    readonly origin: { file: IFileMark },
+    private readonly _api: Pick<IChunkApi, 'upload'>
+  ) {
+    ({ name: this.name, size: this.size } = origin.file);
+  }
+
+  isOf(file: File): boolean {
+    const { name, size, changed } = markOf(file);
+    return name === this.name && size === this.size && changed === this.origin.file.changed;
+  }
+
+  /** What is said when this file is given instead. */
+  refusal(file: File): Problem {
+    const when = new Date(this.origin.file.changed).toLocaleString();
+    return makeProblem(
+      'upload_other_file',
+      `This “${file.name}” is not the file that was being sent, or it was changed since.`,
+      `Choose the “${this.name}” of ${this.size.toLocaleString()} bytes that was last changed at ${when}, or discard the upload.`
+    );
+  }
+
+  /** There is nothing left to send, or nothing to send it from. */
+  async send(
+    _projectId: string,
+    begun: string | null,
+    _signal: AbortSignal,
+    tell: (upload: Upload) => void
+  ): Promise<void> {
+    const upload = begun === null ? null : await this._api.upload(begun);
+    if (upload) {
+      tell(upload);
+    }
+    if (upload?.offset !== this.size) {
+      const message = `“${this.name}” is needed again to go on.`;
+      throw new ProblemError(makeProblem('upload_file_needed', message, 'Choose the same file.'));
+    }
+  }
+}
+
 /** The part of the API that a file of the Jupyter server needs. */
 export interface IFilesApi {
   sendFiles(body: IFilesUpload, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
@@ -96,12 +161,15 @@ export interface IFilesApi {
 
 /** Sent by the Jupyter server, which packs a folder on the way; `path` is as its contents API has it. */
 export class HomeParcel implements IParcel {
-  size: number | null = null;
-
   constructor(
     readonly path: string,
-    private readonly _api: IFilesApi
+    private readonly _api: IFilesApi,
+    public size: number | null = null
   ) {}
+
+  get origin(): Origin {
+    return { path: this.path };
+  }
 
   get name(): string {
     return this.path.split('/').pop() || '/';

@@ -7,20 +7,18 @@ export class ProblemError extends Error {
   }
 }
 
+/** A problem that is found here, in the one shape of an error. */
+export function makeProblem(code: string, message: string, hint: string, status = 0): Problem {
+  return { type: 'about:blank', status, code, message, hint, where: null, request_id: null };
+}
+
 /** Whatever was thrown, as the one shape of an error. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof ProblemError) {
     return error.problem;
   }
-  return {
-    type: 'about:blank',
-    status: 0,
-    code: 'connection_lost',
-    message: error instanceof Error ? error.message : String(error),
-    hint: 'Check your connection; it is tried again by itself.',
-    where: null,
-    request_id: null
-  };
+  const message = error instanceof Error ? error.message : String(error);
+  return makeProblem('connection_lost', message, 'Check your connection; it is tried again by itself.');
 }
 
 /** What an answer that is no success says. */
@@ -33,13 +31,8 @@ export async function readProblem(answer: Response): Promise<Problem> {
   } catch {
     // not JSON: something between us and the platform answered
   }
-  return {
-    type: 'about:blank',
-    status: answer.status,
-    code: `http_${answer.status}`,
-    message: `The server answered ${answer.status} ${answer.statusText}.`,
-    hint: 'Reload the page; your Jupyter server may have been stopped.',
-    where: null,
-    request_id: answer.headers.get('X-Request-ID')
-  };
+  const message = `The server answered ${answer.status} ${answer.statusText}.`;
+  const hint = 'Reload the page; your Jupyter server may have been stopped.';
+  const problem = makeProblem(`http_${answer.status}`, message, hint, answer.status);
+  return { ...problem, request_id: answer.headers.get('X-Request-ID') };
 }

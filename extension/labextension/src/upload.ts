@@ -4,16 +4,19 @@ import { Signal } from '@lumino/signaling';
 
 import type { IParcel } from './parcel';
 import { toProblem } from './problem';
-import type { Dataset, Problem, Upload } from './schema';
+import type { DatasetCreate, Problem, Upload, VersionCreate } from './schema';
 
-/** What a parcel is for: called once it is complete, and again when that failed. */
+/** What is made of a parcel once it is complete. */
 export interface IPurpose {
-  finish(uploadId: string): Promise<Dataset>;
+  projectId: string;
   /** The dataset it is added to; null when a new one is made of it. */
   datasetId: string | null;
+  /** What is asked for then, besides the upload. */
+  body: Partial<DatasetCreate> | Partial<VersionCreate>;
 }
 
-export type UploadState = 'sending' | 'paused' | 'done' | 'cancelled';
+/** Interrupted is one whose page was closed; it needs the person to go on. */
+export type UploadState = 'sending' | 'paused' | 'interrupted' | 'done' | 'cancelled';
 
 export class UploadModel {
   state: UploadState = 'sending';
@@ -23,10 +26,10 @@ export class UploadModel {
   id: string | null = null;
 
   constructor(
-    readonly projectId: string,
-    readonly parcel: IParcel,
-    private readonly _deleteUpload: (id: string) => Promise<void>,
-    readonly purpose: IPurpose
+    readonly key: string,
+    public purpose: IPurpose,
+    public parcel: IParcel,
+    private readonly _deleteUpload: (id: string) => Promise<void>
   ) {}
 
   get changed(): ISignal<this, void> {
@@ -39,12 +42,17 @@ export class UploadModel {
     return size === null ? null : size && this.sent / size;
   }
 
+  /** Whether all of it has arrived. */
+  get whole(): boolean {
+    return this.sent === this.parcel.size;
+  }
+
   /** Sends until all is there, or until it cannot: then `state` is paused with the problem, and calling it again goes on. */
   async run(): Promise<boolean> {
     this._set('sending', null);
     const { signal } = this._abort;
     try {
-      await this.parcel.send(this.projectId, this.id, signal, upload => this._tell(upload));
+      await this.parcel.send(this.purpose.projectId, this.id, signal, upload => this.tell(upload));
     } catch (error) {
       if (!signal.aborted) {
         this._set('paused', toProblem(error));
@@ -63,6 +71,11 @@ export class UploadModel {
     this._set('paused', problem);
   }
 
+  /** It waits for the person, with the reason when there is one besides the page's end. */
+  interrupt(problem: Problem | null = null): void {
+    this._set('interrupted', problem);
+  }
+
   async cancel(): Promise<void> {
     this._abort.abort();
     this._set('cancelled', null);
@@ -71,7 +84,8 @@ export class UploadModel {
     }
   }
 
-  private _tell(upload: Upload): void {
+  /** How far it is, as the platform says. */
+  tell(upload: Upload): void {
     this.id = upload.id;
     this.sent = upload.offset;
     this._changed.emit();

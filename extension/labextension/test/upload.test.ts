@@ -46,9 +46,9 @@ class Server implements IChunkApi {
 
 const content = Buffer.alloc(2 * CHUNK_BYTES + 17, 'retinue');
 const file = new File([content], 'a.zip');
-const purpose = { datasetId: null, finish: async () => ({}) as never };
+const purpose = { projectId: 'p', datasetId: null, body: { name: 'a' } };
 const model = (parcel: IParcel, server: Server) =>
-  new UploadModel('p', parcel, () => server.deleteUpload(), purpose);
+  new UploadModel('k', purpose, parcel, () => server.deleteUpload());
 const start = (server: Server) => model(new FileParcel(file, server, 1), server);
 
 test('a file arrives whole, in chunks with checksums', async () => {
