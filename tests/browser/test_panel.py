@@ -189,11 +189,19 @@ def test_an_outage_is_said_and_everything_comes_back_by_itself(lab, hub, opened)
     expect(item).to_contain_text("20 images")
     expect(connection).to_be_empty()
 
+    page.context.set_offline(True)
+    page.locator(".retinue-Panel").get_by_role("button", name="Refresh", exact=True).click()
+    expect(connection).to_contain_text("Your Jupyter server cannot be reached")
+    page.context.set_offline(False)
+    expect(connection).to_be_empty()
+
     lab.person.stop_server()
     expect(connection).to_contain_text("Your Jupyter server is not running")
     lab.person.start_server()
-    expect(connection).to_be_empty()
+    expect(page.locator(".retinue-Problem")).to_contain_text("Reload the page")  # the hub has ended the session
+    lab.open()
     expect(item).to_contain_text("20 images")
+    expect(connection).to_be_empty()
 
 
 def test_a_training_is_cancelled_at_once_and_a_long_one_only_after_asking(lab):
@@ -207,7 +215,7 @@ def test_a_training_is_cancelled_at_once_and_a_long_one_only_after_asking(lab):
 
     page.clock.set_fixed_time(datetime.now(UTC) + timedelta(minutes=11))
     page.get_by_role("button", name="Cancel now").click()
-    expect(dialog).to_contain_text(re.compile(r"It has run for 1[01]:\d\d .*last checkpoint is lost"))
+    expect(dialog).to_contain_text(re.compile(r"It has run for 1[01]:\d\d\..*last checkpoint is lost"))
     dialog.get_by_role("button", name="Go on training").click()
     expect(status).to_have_text("Running")
     page.clock.set_fixed_time(datetime.now(UTC))

@@ -22,7 +22,8 @@ export async function confirmCancel(
   trans: Trans,
   cancel: () => Promise<void>
 ): Promise<void> {
-  const ran = job.started_at ? since(job.started_at) : 0;
+  const waits = ['created', 'queued'].includes(job.status);
+  const ran = waits ? 0 : since(job.started_at ?? job.created_at); // a start may be told later than what came of it
   if (ran <= LONG_SECONDS || (await askCancel(job, when, ran, trans))) {
     await cancel();
   }
@@ -125,7 +126,7 @@ function content({ versions }: Dataset, trans: Trans): string {
     annotations.toLocaleString()
   );
   const count = versions.length;
-  return trans._n('its one version, with %2', 'all %1 versions, the newest with %2', count, count, newest);
+  return trans._n('its one version, with %2', 'all %1 versions, the newest with %2', count, newest);
 }
 
 /** Gives an upload up; one that has sent much is asked for. */
