@@ -211,7 +211,9 @@ def test_a_trainer_that_is_no_longer_there_sends_nothing_twice(stack, mlflow):
         rows = [stack.row(TrackingRow, job_id=uuid.UUID(job_id)) for job_id in jobs]
         assert [(row.run_id, row.attempt, row.cursor) for row in rows] == known
         assert not any(row.finished for row in rows)
-        assert stack.platform.read_log().count("There is no trainer") == 2
+        log = stack.platform.read_log()
+        assert log.count("There is no trainer") == 2
+        assert not [job_id for job_id in jobs if f"the MLflow run of job {job_id} is gone" in log]
     finally:
         stack.platform.environment["RETINUE_TRAINERS"] = trainers
         stack.platform.stop()
