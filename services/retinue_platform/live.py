@@ -338,12 +338,11 @@ class _LogFeed:
             await self._copy(framework, follow=follow)
         except NotFoundError as error:  # it has not started yet, or its directory is gone
             if over and ran:
-                return await self._tell(error)
+                await self._tell(error)
+                return None
         except UnavailableError as error:
             self.live = False
-            if (
-                not follow
-            ):  # a quiet log ends like a broken one: whether the trainer is away is seen when it is read again
+            if not follow:  # a quiet log ends like a broken one: that the trainer is away is seen at the next look
                 self.connection.platform.trainers.silent(framework, error)
                 await self._tell(self.connection.platform.trainers.offer(framework).missing())
             return AGAIN

@@ -50,7 +50,7 @@ class Cell:
     def __init__(self) -> None:
         from IPython.core.getipython import get_ipython  # noqa: PLC0415 - a script needs none
 
-        self._renews = hasattr(get_ipython(), "kernel")  # type: ignore[no-untyped-call]  # IPython's
+        self._renews = hasattr(get_ipython(), "kernel")
         self._handle: Any = None
         self._step = ""
 
