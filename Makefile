@@ -21,12 +21,12 @@ TESTS := "tests --ignore=tests/browser --ignore=tests/faults --ignore=tests/hub"
 test: install chromium  ## everything but the long kill and bench runs; ARGS=tests/sdk for a part
 	set -e; for part in $(if $(ARGS),"$(ARGS)",$(TESTS)); do $(BIN)/python -m pytest -q $$part; done
 
-check: install  ## lint, types, import contracts; the same as CI
+check: install  ## lint, types, import contracts, the TypeScript's unit tests; the same as CI
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	cd extension/labextension && npm run --silent lint:check
+	cd extension/labextension && npm run --silent lint:check && npm run --silent test
 
 bench: install  ## BENCH=NAME, all when empty
 	$(BIN)/python -m tests.benchmarks $(BENCH)

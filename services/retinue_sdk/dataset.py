@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from retinue_sdk.errors import DataError
+from retinue_sdk.names import printable
 from retinue_sdk.schema import DatasetFolder, DatasetManifest, Task
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def check_folder(dataset: DatasetFolder, roots: Sequence[Path] | None) -> Path:
     """The folder of a dataset, which must lie inside the roots with every link in it."""
     folder = Path(dataset.path)
     inside(folder, roots)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
         raise DataError(
             "The dataset's folder is not there.", code="dataset_missing", hint="Correct the path.", where=dataset.path
         )
@@ -156,7 +157,13 @@ def read_classes(folder: Path) -> dict[str, Any]:
 
 def inside(path: Path, roots: Sequence[Path] | None) -> Path:
     """The path, with its links resolved, if it lies inside one of the roots."""
-    resolved = path.resolve()
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a NUL
+        raise DataError(
+            f"There can be no such path: {error}.",
+            code="dataset_missing", hint="Correct the path.", where=printable(str(path)),
+        ) from error  # fmt: skip
     if roots is not None and not any(resolved.is_relative_to(root.resolve()) for root in roots):
         raise DataError(
             "The path is outside the folders that datasets may be read from.",

@@ -66,6 +66,12 @@ def test_nothing_outside_the_roots_is_read(tmp_path, manifest):
     assert code_of(load, manifest.model_copy(update={"url": "s3://bucket/x"})) == "store_not_supported"
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a" * 300, "circle"])
+def test_a_path_that_cannot_be_is_missing(tmp_path, name):
+    (tmp_path / "circle").symlink_to("circle")
+    assert code_of(summary, DatasetFolder(path=str(tmp_path / name)), [tmp_path]) == "dataset_missing"
+
+
 @pytest.mark.parametrize("target", ["/etc/hostname", "/etc"])
 def test_links_that_lead_outside_the_roots_are_refused(tmp_path, target):
     root = class_folders(tmp_path / "data", {"a": 2, "b": 2})
