@@ -87,8 +87,8 @@ class Connection:
         """Serve until the client goes."""
         helpers = [asyncio.create_task(self._write()), asyncio.create_task(self._check())]
         try:
-            while True:
-                await self._serve(await self.socket.receive_text())
+            while (message := await self.socket.receive())["type"] == "websocket.receive":
+                await self._serve(message.get("text") or message.get("bytes") or b"")
         except (WebSocketDisconnect, RuntimeError):
             pass  # RuntimeError: starlette's word for receiving after a close of ours
         finally:
@@ -97,7 +97,7 @@ class Connection:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _serve(self, text: str) -> None:
+    async def _serve(self, text: str | bytes) -> None:
         try:
             request = _requests.validate_json(text)
         except ValidationError as error:

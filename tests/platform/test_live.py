@@ -190,7 +190,7 @@ async def test_who_may_not_and_what_is_not_understood(stack):
             (message,) = await messages(socket, lambda _: True)
             assert (message["type"], message["problem"]["code"]) == ("error", "invalid_request")
             assert "after" in message["problem"]["where"]
-        for text in ("no json", "[]", '{"op": "dance"}', '{"op": "subscribe", "topic": "all:1"}'):
+        for text in ("no json", b"\xff\x00", "", "[]", '{"op": "dance"}', '{"op": "subscribe", "topic": "all:1"}'):
             await socket.send(text)
             (message,) = await messages(socket, lambda _: True)
             assert (message["type"], message["problem"]["code"]) == ("error", "invalid_request")
