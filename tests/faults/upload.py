@@ -170,7 +170,8 @@ def silent(sending: Sending) -> list[Figure]:
     with socket.create_connection(("127.0.0.1", sending.platform.port)) as connection:
         lines = [f"PUT {path} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items()), "", "half"]
         connection.sendall("\r\n".join(lines).encode())
-        wait_for(lambda: put(sending.user, upload, 0, b"x").status_code, lambda status: status == 409, 10)
+        wait_for((sending.context.uploads / upload["id"]).exists, bool, 10)
+        assert put(sending.user, upload, 0, b"x").status_code == 409
         began = time.monotonic()
         wait_for(lambda: put(sending.user, upload, 0, b"x").status_code, lambda status: status == 200, 120)
     return [Figure("a sender that fell silent keeps others away for", time.monotonic() - began, "s", 65)]
