@@ -1,18 +1,14 @@
 """The page of a job: zoomed and live, cut off and back again, with what cannot be loaded, and for those who only look."""
 
-import contextlib
-import os
 import re
-import signal
 import uuid
 
-import psutil
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import answered, recorded
 from tests.conftest import PASSWORD, marks_of
-from tests.faults.kills import command_of, service
+from tests.faults.kills import command_of, service, stopped
 from tests.faults.load import Load
 
 pytestmark = [pytest.mark.browser, pytest.mark.hub, pytest.mark.timeout(900)]
@@ -30,17 +26,9 @@ def load(hub, newcomer, tmp_path):
     load.client.close()
 
 
-@contextlib.contextmanager
 def without(hub, name):
-    """Without this service, and with its keeper kept from starting another."""
-    process = service(marks_of(hub.settings), command_of(hub.settings, name))
-    keeper = psutil.Process(process.ppid())
-    keeper.suspend()
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-        yield
-    finally:
-        keeper.resume()
+    """Without this service, for as long as this is entered."""
+    return stopped(service(marks_of(hub.settings), command_of(hub.settings, name)))
 
 
 def show(lab, load, job):
