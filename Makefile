@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 DATA ?=
 
-.PHONY: demo run test check bench faults standalone docs node install labextension chromium clean
+.PHONY: demo run test test-code test-hub check bench faults standalone docs node install labextension chromium clean
 
 demo: install  ## the main job on real images; DATA=FILE.zip for a dataset of yours
 	$(BIN)/python hub_config/demo.py $(if $(DATA),--data $(DATA))
@@ -16,10 +16,19 @@ demo: install  ## the main job on real images; DATA=FILE.zip for a dataset of yo
 run: install  ## the hub with everything embedded, until Ctrl-C
 	$(BIN)/python hub_config/start.py
 
-# in parts, because the browser's driver keeps an event loop in its process, and a hub's tests leave sockets to collect
-TESTS := "tests --ignore=tests/browser --ignore=tests/faults --ignore=tests/hub" tests/hub tests/faults tests/browser
+# Two lanes at once, for the tests wait as much as they compute, and frameworks with a thread each leave the other a processor.
+# A process for each part, because the browser's driver keeps an event loop in it, and a hub's tests leave sockets to collect.
 test: install chromium  ## everything but the long kill and bench runs; ARGS=tests/sdk for a part
-	set -e; for part in $(if $(ARGS),"$(ARGS)",$(TESTS)); do $(BIN)/python -m pytest -q $$part; done
+	$(if $(ARGS),$(BIN)/python -m pytest -q $(ARGS),$(MAKE) --no-print-directory --jobs=2 test-code test-hub)
+
+test-code test-hub: export OMP_NUM_THREADS := 1
+test-code:
+	$(call lane,tests --ignore=tests/hub --ignore=tests/faults --ignore=tests/browser)
+test-hub:
+	$(call lane,tests/hub)
+	$(call lane,tests/faults)
+	$(call lane,tests/browser)
+lane = set -o pipefail; $(BIN)/python -m pytest -q $(1) 2>&1 | sed -u 's|^|$@  |'
 
 check: install  ## lint, types, import contracts, the TypeScript's unit tests; the same as CI
 	$(BIN)/ruff check .

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -28,25 +26,28 @@ py-modules = ["stranger_labels"]
 """
 
 
-def install(source: Path, *options: object) -> None:
-    """Write the package into an empty folder and install it, here or where the options say."""
+def environment(folder: Path) -> Path:
+    """An environment in an empty folder with the package in it, and with all that is in ours; its packages' folder.
+
+    Other tests, which may run beside, do not meet the package.
+    """
+    source, made = folder / "source", folder / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
+    site = next((made / "lib").glob("python*")) / "site-packages"
+    (site / "lent.pth").write_text("\n".join(path for path in sys.path if path and Path(path).is_dir()))
+    for name in ("etc", "share", "lib/node_modules"):  # what Jupyter and the hub look for below `sys.prefix`
+        (made / name).symlink_to(Path(sys.prefix) / name)
+    source.mkdir()
     (source / "pyproject.toml").write_text(PROJECT)
     shutil.copy(EXAMPLE, source / "stranger_labels.py")
-    _pip("install", "--no-deps", "--no-build-isolation", *options, source)
+    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--target", site, source]
+    subprocess.run(pip, check=True, capture_output=True)
+    return site
 
 
-@contextlib.contextmanager
-def installed(source: Path) -> Iterator[None]:
-    """The package in this environment, as an administrator installs it, until the block is left."""
-    install(source)
-    try:
-        yield
-    finally:
-        _pip("uninstall", "--yes", "stranger")
-
-
-def _pip(*words: object) -> None:
-    subprocess.run([sys.executable, "-m", "pip", *map(str, words)], check=True, capture_output=True)
+def python(site: Path) -> Path:
+    """The interpreter of the environment whose packages are there."""
+    return site.parents[2] / "bin" / "python"
 
 
 def dataset() -> dict[str, bytes]:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import uuid
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -21,29 +20,23 @@ from tests.platform.test_datasets import imported
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """An environment with a stranger's package in it; everything else is lent by ours."""
-    source, folder = tmp_path_factory.mktemp("stranger"), tmp_path_factory.mktemp("environment") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    site = next((folder / "lib").glob("python*")) / "site-packages"
-    (site / "lent.pth").write_text("\n".join(path for path in sys.path if path and Path(path).is_dir()))
-    stranger.install(source, "--target", site)
-    return folder
+def site(tmp_path_factory):
+    """Where the packages are of an environment with a stranger's among them."""
+    return stranger.environment(tmp_path_factory.mktemp("stranger"))
 
 
 @pytest.fixture
-def package(environment, monkeypatch):
+def package(site, monkeypatch):
     """The same in this process."""
-    site = next((environment / "lib").glob("python*")) / "site-packages"
     monkeypatch.setattr(sys, "path", [str(site), *sys.path])
 
 
 @pytest.fixture(scope="module")
-def platform(environment, tmp_path_factory):
+def platform(site, tmp_path_factory):
     hub = StandInHub()
 
     class Theirs(Running):
-        python = environment / "bin" / "python"
+        python = stranger.python(site)
 
     running = Theirs(hub, tmp_path_factory.mktemp("platform") / "data")
     running.client(hub.token("ada")).get("/formats", timeout=120)  # the first time, a worker has to look
@@ -89,7 +82,7 @@ def test_a_platform_lists_it_detects_it_and_exports_to_it(platform):
     assert zipfile.ZipFile(io.BytesIO(answer.content)).read("labels.csv").count(b"\n") == 7
 
 
-def test_the_commands_and_the_magics_help_name_it(environment, platform, monkeypatch, capsys):
+def test_the_commands_and_the_magics_help_name_it(site, platform, monkeypatch, capsys):
     url, token = platform.base, platform.hub.token("ada")
     asked = {**os.environ, "RETINUE_URL": url, "JUPYTERHUB_API_TOKEN": token, "COLUMNS": "1000"}
     alone = {name: value for name, value in asked.items() if name != "RETINUE_URL"}
@@ -101,7 +94,7 @@ def test_the_commands_and_the_magics_help_name_it(environment, platform, monkeyp
     helped = said(["export", "--help"], asked)
     assert "labelme, labels_csv, ndjson" in helped.partition("on the platform: ")[2].partition("import only: ")[0]
     assert "labels_csv" in said(["formats"], asked)
-    assert "labelme, labels_csv, ndjson" in said(["upload", "--help"], alone, environment / "bin" / "python")
+    assert "labelme, labels_csv, ndjson" in said(["upload", "--help"], alone, stranger.python(site))
     session = Session(url, token)
     monkeypatch.setattr(Session, "_current", session)
     RetinueMagics(shell=None).retinue("upload --help")

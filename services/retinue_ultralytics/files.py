@@ -47,6 +47,11 @@ def architectures() -> tuple[Architecture, ...]:
     return tuple(sorted(found, key=lambda a: (-_generation(a.name), a.name)))
 
 
+def read_yaml(file: Path) -> Any:
+    """What a file of ultralytics' holds. By libyaml where it is there: each training reads all models before it begins."""
+    return yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+
+
 def input_size(task: Task, name: str) -> int:
     """The side that a model is meant for; P6 models have one more level of the pyramid."""
     if task is Task.CLASSIFY:
@@ -62,7 +67,7 @@ def weights(name: str) -> Path | None:
 
 
 def _read(file: Path) -> Iterator[Architecture]:
-    model: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    model: dict[str, Any] = read_yaml(file)
     task = _HEADS.get(model["head"][-1][2])
     layers = {layer[2] for layer in model["backbone"]}
     if task is None or "TorchVision" in layers:  # a torchvision backbone downloads its weights

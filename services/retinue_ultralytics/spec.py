@@ -10,8 +10,6 @@ import re
 from functools import cache
 from typing import Any
 
-import yaml
-
 from retinue_sdk.schema import Task
 from retinue_sdk.trainer import describe
 from retinue_sdk.trainer.describe import object_schema, property_schema
@@ -109,8 +107,9 @@ _COMMENT = re.compile(r"^(\w+):.*?#\s*\(([^)]*)\)\s*(.*)$", re.MULTILINE)
 @cache
 def shipped() -> tuple[dict[str, Any], dict[str, str]]:
     """Ultralytics' own defaults and the help in their comments, by name."""
-    text = (files.package() / "cfg" / "default.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text), {m[1]: _sentence(m[3]) for m in _COMMENT.finditer(text)}
+    file = files.package() / "cfg" / "default.yaml"
+    comments = _COMMENT.finditer(file.read_text(encoding="utf-8"))
+    return files.read_yaml(file), {m[1]: _sentence(m[3]) for m in comments}
 
 
 def parameters(task: Task, model: str) -> dict[str, Any]:

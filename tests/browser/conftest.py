@@ -152,8 +152,9 @@ def opened(tmp_path_factory):
 def hub(tmp_path_factory, opened):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RETINUE_SOURCES", json.dumps([{"url": opened.as_uri()}]))
-        package = stranger.installed(tmp_path_factory.mktemp("stranger"))
-        with package, started(tmp_path_factory.mktemp("browser-hub")) as hub:
+        site = stranger.environment(tmp_path_factory.mktemp("stranger"))
+        patch.setattr("sys.executable", str(stranger.python(site)))
+        with started(tmp_path_factory.mktemp("browser-hub")) as hub:
             yield hub
 
 

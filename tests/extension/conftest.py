@@ -9,8 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
+
+from tests.trainers.harness import plain_client
 
 TOKEN = "jupyter-login-token"
 OTHERS = ("jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook_shim")
@@ -89,7 +90,7 @@ class JupyterServer:
 
     def client(self, token=TOKEN):
         headers = {"Authorization": f"token {token}"} if token else {}
-        return httpx.Client(base_url=f"{self.base}/retinue/api", headers=headers, timeout=20, trust_env=False)
+        return plain_client(base_url=f"{self.base}/retinue/api", headers=headers, timeout=20)
 
     @property
     def socket(self):

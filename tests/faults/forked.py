@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
-
-import httpx
 
 from tests.faults.zygote import Zygote
 from tests.platform.hub import StandInHub
@@ -52,11 +48,4 @@ class Forked(Running):
     def start(self) -> None:
         self.log = (self.data.parent / f"{self.data.name}.log").open("ab")
         self.process = self.zygote.platform(self.environment, self.log.fileno())
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.base}/health/ready", trust_env=False).status_code == 200:
-                    return
-            assert self.process.poll() is None, self.read_log()
-            time.sleep(0.005)
-        raise AssertionError(self.read_log())
+        self.wait_until_ready(every=0.005)

@@ -15,6 +15,8 @@ from hub_config.keys import key
 from hub_config.processes import Marks, belonging
 from hub_config.start import probes
 
+from tests.trainers.harness import plain_client
+
 # what a keeper's command line holds behind its `--`
 COMMANDS = {"platform": "retinue_platform", "mlflow": "mlflow"}
 
@@ -58,7 +60,7 @@ def kill(settings: Any, marks: Marks, victim: str, timeout: float = 60) -> float
     started = time.monotonic()
     os.killpg(os.getpgid(process.pid), signal.SIGKILL)
     process.wait(5)
-    with httpx.Client(trust_env=False, timeout=1) as client:
+    with plain_client(timeout=1) as client:
         while time.monotonic() - started < timeout:
             try:
                 if client.get(url, headers=token).status_code == httpx.codes.OK:

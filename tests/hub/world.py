@@ -5,13 +5,13 @@ import io
 import uuid
 import zipfile
 
-import httpx
 from hub_config.person import wait_until
 from hub_config.processes import belonging
 from PIL import Image
 
 from tests.conftest import marks_of
 from tests.hub.matrix import CHUNK
+from tests.trainers.harness import plain_client
 
 ACCESS, READ, WRITE = "access:services!service=retinue", "custom:retinue:read", "custom:retinue:write"
 MEMBERS = {"viewer": "viewer", "editor": "editor", "disabled": "owner", "deleted": "owner"}
@@ -33,7 +33,7 @@ class World:
 
     def __init__(self, hub, people):
         self.hub, self.people = hub, people
-        self.client = httpx.Client(trust_env=False, timeout=60)
+        self.client = plain_client(timeout=60)
         self.paths = {
             operation["operationId"]: (method.upper(), path)
             for path, operations in self.client.get(f"{hub.url}{SPEC}").json()["paths"].items()

@@ -13,6 +13,7 @@ import uuid
 
 import httpx
 from tests.platform.hub import ACCESS, ADMIN, READ, WRITE
+from tests.trainers.harness import plain_client
 
 
 def free_port():
@@ -48,14 +49,17 @@ class Running:
             stderr=self.log,
             start_new_session=True,
         )
+        self.ready_seconds = self.wait_until_ready()
+
+    def wait_until_ready(self, every=0.05):
         began = time.monotonic()
-        while time.monotonic() - began < 60:
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.base}/health/ready", trust_env=False).status_code == 200:
-                    self.ready_seconds = time.monotonic() - began
-                    return
-            assert self.process.poll() is None, self.read_log()
-            time.sleep(0.02)
+        with plain_client() as client:
+            while time.monotonic() - began < 60:
+                with contextlib.suppress(httpx.HTTPError):
+                    if client.get(f"{self.base}/health/ready").status_code == 200:
+                        return time.monotonic() - began
+                assert self.process.poll() is None, self.read_log()
+                time.sleep(every)
         raise AssertionError(self.read_log())
 
     def read_log(self):
@@ -63,7 +67,7 @@ class Running:
 
     def client(self, token=None):
         headers = {"Authorization": f"token {token}"} if token else {}
-        client = httpx.Client(base_url=f"{self.base}/api/v1", headers=headers, timeout=20, trust_env=False)
+        client = plain_client(base_url=f"{self.base}/api/v1", headers=headers, timeout=20)
         self.clients.append(client)
         return client
 

@@ -4,10 +4,10 @@ import concurrent.futures
 import time
 import uuid
 
-import httpx
 import pytest
 from tests.platform.hub import ACCESS, ADMIN, READ, WRITE, StandInHub
 from tests.platform.running import Running, problem
+from tests.trainers.harness import plain_client
 
 from retinue_platform.auth import Hub
 from retinue_sdk.errors import UnavailableError
@@ -104,7 +104,7 @@ def test_who_is_refused_is_refused_before_the_body_is_read(shared):
 
 
 def test_health_and_description_need_no_token(shared):
-    client = httpx.Client(base_url=shared.base, trust_env=False)
+    client = plain_client(base_url=shared.base)
     with client:
         assert client.get("/health").json()["status"] == "ok"
         assert client.get("/health/ready").status_code == 200
@@ -186,7 +186,7 @@ def test_the_hub_down_is_503_with_a_time_to_come_back(own_hub, tmp_path):
     answer = client.get("/me")
     problem(answer, 503, "hub_unreachable")
     assert int(answer.headers["retry-after"]) > 0
-    assert httpx.get(f"{running.base}/health/ready", trust_env=False).status_code == 200
+    assert running.client().get(f"{running.base}/health/ready").status_code == 200
     running.close()
 
 

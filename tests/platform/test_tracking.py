@@ -11,10 +11,9 @@ import time
 import uuid
 from collections import defaultdict
 
-import httpx
 import pytest
 from tests.platform.stack import Stack, wait_for
-from tests.trainers.harness import free_port
+from tests.trainers.harness import free_port, plain_client
 
 from retinue_platform.mlflow_api import Mlflow, MlflowError, metric_key
 from retinue_platform.tables import TrackingRow
@@ -29,7 +28,7 @@ class MlflowServer:
     def __init__(self, folder):
         self.folder, self.port = folder, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.http = httpx.Client(base_url=f"{self.url}/api/2.0", trust_env=False, timeout=60)
+        self.http = plain_client(base_url=f"{self.url}/api/2.0", timeout=60)
 
     def start(self):
         environment = {

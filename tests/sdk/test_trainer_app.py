@@ -17,23 +17,9 @@ import pytest
 from retinue_sdk.errors import RetinueError, UnavailableError
 from retinue_sdk.schema import Problem, Status, Task
 from retinue_sdk.trainer.processes import descendants, start_time
-from tests.trainers.harness import ROOT, TOKEN, PointsService, wait_for
+from tests.trainers.harness import ROOT, TOKEN, PointsService, plain_client, wait_for
 
 TERMINAL = {Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.LOST}
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    with PointsService(tmp_path_factory.mktemp("points")) as running:
-        with running.client() as client:
-            wait_for(lambda: client.get("/models/list")["complete"], 60)
-        yield running
-
-
-@pytest.fixture
-def client(service):
-    with service.client() as made:
-        yield made
 
 
 def train(client, service, **parameters):
@@ -212,7 +198,8 @@ def test_what_a_stopped_service_leaves(tmp_path, setting, status):
 @pytest.mark.parametrize("header", [None, "Bearer wrong", f"token {TOKEN}", f"Bearer {TOKEN}x", "Bearer \xff"])
 def test_only_the_service_token_opens(service, path, header):
     headers = {} if header is None else {"Authorization": header.encode("latin-1")}
-    answer = httpx.get(service.url + path, headers=headers, trust_env=False)
+    with plain_client() as stranger:
+        answer = stranger.get(service.url + path, headers=headers)
     problem = Problem.model_validate(answer.json())
     assert (answer.status_code, problem.code) == (401, "unauthenticated")
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -221,7 +208,8 @@ def test_only_the_service_token_opens(service, path, header):
 
 
 def test_health_is_free(service):
-    assert httpx.get(f"{service.url}/health", trust_env=False).json()["status"] == "ok"
+    with plain_client() as stranger:
+        assert stranger.get(f"{service.url}/health").json()["status"] == "ok"
 
 
 def test_ready(client):

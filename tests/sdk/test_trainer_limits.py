@@ -8,22 +8,6 @@ import tarfile
 import pytest
 
 from tests.sdk.test_trainer_app import ended, refused, train
-from tests.trainers.harness import PointsService, wait_for
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    with PointsService(tmp_path_factory.mktemp("points")) as running:
-        with running.client() as client:
-            wait_for(lambda: client.get("/models/list")["complete"], 60)
-        yield running
-        assert "Traceback" not in running.log.read_text()
-
-
-@pytest.fixture
-def client(service):
-    with service.client() as made:
-        yield made
 
 
 def nested(levels: int) -> list:

@@ -38,6 +38,7 @@ class FrameworkService(PointsService):
         cache = os.environ.get("RETINUE_CACHE", "~/.cache/retinue")
         super().__init__(folder, HF_HUB_OFFLINE="1", RETINUE_CACHE=cache, **environment)
         self.module = module
+        self.asked = self.client()
 
     def start(self) -> Self:
         with self.log.open("ab") as log:
@@ -65,35 +66,34 @@ class FrameworkService(PointsService):
 
     def ready(self) -> Self:
         """Wait until the catalogue names the models; importing a framework takes seconds."""
-        with self.client() as client:
-            wait_for(lambda: client.get("/models/list")["models"], 200, every=0.2)
+        wait_for(lambda: self.asked.get("/models/list")["models"], 200, every=0.2)
         return self
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        self.asked.close()
 
 
 class Job:
     """One training through the service's HTTP interface."""
 
     def __init__(self, service: FrameworkService, request: TrainRequest) -> None:
-        self.service = service
+        self.client = service.asked
         self.id = request.job_id
-        with service.client() as client:
-            client.post("/train", request.model_dump(mode="json"))
+        self.client.post("/train", request.model_dump(mode="json"))
 
     def state(self) -> schema.JobState:
-        with self.service.client() as client:
-            return schema.JobState.model_validate(client.get(f"/jobs/{self.id}"))
+        return schema.JobState.model_validate(self.client.get(f"/jobs/{self.id}"))
 
     def stop_after_epoch(self) -> None:
-        with self.service.client() as client:
-            client.json("DELETE", f"/jobs/{self.id}", params={"when": "epoch"})
+        self.client.json("DELETE", f"/jobs/{self.id}", params={"when": "epoch"})
 
     def wait(self) -> schema.JobState:
         wait_for(lambda: self.state().status in FINAL, 240, every=0.2)
         return self.state()
 
     def get(self, path: str) -> bytes:
-        with self.service.client() as client:
-            content: bytes = client.request("GET", f"/jobs/{self.id}/{path}").content
+        content: bytes = self.client.request("GET", f"/jobs/{self.id}/{path}").content
         return content
 
     def log(self) -> str:

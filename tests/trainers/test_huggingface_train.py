@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from retinue_sdk.errors import BadRequestError
 from tests.trainers.drawn import draw_digits
 from tests.trainers.harness import ROOT, wait_for
 from tests.trainers.served import FrameworkService, check_training
@@ -110,10 +111,13 @@ def test_configuration_is_overridden(service):
     assert (saved["hidden_size"], saved["image_size"], saved["patch_size"]) == (32, 32, 8)
 
 
-def test_unknown_configuration_is_named(service):
-    state = service.job("vit-tiny", SMALL | {"config": {"patchsize": 8}}).wait()
-    assert (state.status, state.reason) == ("failed", "data_error")
-    assert "Did you mean patch_size?" in state.message
+def test_unknown_configuration_is_named():
+    from retinue_huggingface.build import make_config
+
+    with pytest.raises(BadRequestError) as caught:
+        make_config("vit-tiny", ["a", "b"], 32, {"patchsize": 8})
+    assert caught.value.problem.where == "parameters.config.patchsize"
+    assert caught.value.problem.hint == "Did you mean patch_size?"
 
 
 def test_same_seed_same_figures(service):
@@ -155,7 +159,6 @@ def test_operators_weights_are_used_whole_or_not_at_all(tmp_path, monkeypatch):
 
     from retinue_huggingface.build import make_config, make_model, make_processor
     from retinue_huggingface.sizes import SIZES
-    from retinue_sdk.errors import BadRequestError
 
     monkeypatch.setenv("RETINUE_WEIGHTS", str(tmp_path))
     resnet = ResNetForImageClassification(ResNetConfig(**SIZES["resnet-18"].config, num_labels=5))
