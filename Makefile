@@ -22,6 +22,7 @@ test: install chromium  ## everything but the long kill and bench runs; ARGS=tes
 	$(if $(ARGS),$(BIN)/python -m pytest -q $(ARGS),$(MAKE) --no-print-directory --jobs=2 test-code test-hub)
 
 test-code test-hub: export OMP_NUM_THREADS := 1
+test-code test-hub: export PYTHONDONTWRITEBYTECODE :=
 test-code:
 	$(call lane,tests --ignore=tests/hub --ignore=tests/faults --ignore=tests/browser)
 test-hub:

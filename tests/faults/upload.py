@@ -42,14 +42,15 @@ class Sending:
         self.file = write(folder / "data.bin", size)
         self.environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
 
-    def client(self, ledger: str = "ledger") -> subprocess.Popen[str]:
-        """A process of a person's that sends the file, or goes on with it."""
+    def client(self, ledger: str = "ledger", *, go: bool = True) -> subprocess.Popen[str]:
+        """A process of a person's that sends the file, or goes on with it; with `go`, at once."""
         ends = [self.platform.base, self.project["id"], str(self.file), str(self.folder / ledger)]
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.sender", *ends],
             env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        process.stdin.write(self.user.headers["Authorization"].removeprefix("token ") + "\n")
+        token = self.user.headers["Authorization"].removeprefix("token ")
+        process.stdin.write(f"{token}\n" + "go\n" * go)
         process.stdin.flush()
         return process
 
@@ -149,12 +150,18 @@ def next_day_from_two_tabs(sending: Sending) -> list[Figure]:
     end(client)
     age(sending.context, timedelta(hours=24))
     left = uploads.remove_expired(sending.context, datetime.now(UTC))
-    both = [sending.client(name) for name in ("tab 1", "tab 2")]
+    tabs = ("tab 1", "tab 2")
+    both = [sending.client(name, go=False) for name in tabs]
+    for name in tabs:  # or one would be through before the other has begun
+        wait_for(lambda name=name: "ready" in sending.ledger(name), bool)
+    for tab in both:
+        tab.stdin.write("go\n")
+        tab.stdin.flush()
     idents = {tab.communicate(timeout=600)[0].strip() for tab in both}
     assert all(tab.returncode == 0 for tab in both)
     (ident,) = idents
     wrong = sha256(sending.context.uploads / ident) != sha256(sending.file)
-    refused = sum(sending.ledger(name).count("409") for name in ("tab 1", "tab 2"))
+    refused = sum(sending.ledger(name).count("409") for name in tabs)
     sending.user.delete(f"/uploads/{ident}").raise_for_status()
     return [
         Figure("a day later from two clients: parts gone, or sha256 that is another one", left + wrong, "", 0),

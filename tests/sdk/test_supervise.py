@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -63,6 +64,14 @@ def test_a_good_end(run_dir):
     assert (run_dir / "log.txt").read_text() == "out\nerr\n"
     SystemEvent.model_validate_json((run_dir / "system.jsonl").read_text().splitlines()[0])
     assert take_lock(run_dir) is not None
+
+
+def test_memory_that_is_freed_is_kept_for_the_next_step(run_dir):
+    """40 steps that need 64 MB take the pages of one or two, not of 40."""
+    faults = "resource.getrusage(resource.RUSAGE_SELF).ru_minflt"
+    script = f"import resource\nbefore = {faults}\nfor _ in range(40): bytearray(64 << 20)\nprint({faults} - before)"
+    assert end(run_dir, *PYTHON, script).reason == "succeeded"
+    assert int((run_dir / "log.txt").read_text()) * resource.getpagesize() < 3 * (64 << 20)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from retinue_sdk import schema
 from retinue_sdk.errors import RetinueError
 from retinue_sdk.metrics import Detections, Truth, detection_score, match, top_k
 from retinue_sdk.run import Run
+from retinue_sdk.trainer.supervise import KEEP_MEMORY
 from retinue_ultralytics.report import Reporter
 from tests.trainers.drawn import SHAPES, draw_digits, draw_shapes
 from tests.trainers.served import FrameworkService
@@ -54,7 +55,7 @@ class Job:
         site = folder / "site"
         site.mkdir()
         (site / "sitecustomize.py").write_text(NO_NETWORK)
-        self.environment = os.environ | {"PYTHONPATH": str(site), "NETWORK_LOG": str(self.network)}
+        self.environment = os.environ | KEEP_MEMORY | {"PYTHONPATH": str(site), "NETWORK_LOG": str(self.network)}
         body = {
             "job_id": str(uuid.uuid4()), "attempt": 1, "task": task, "model": model, "parameters": parameters,
             "dataset": {"kind": "folder", "path": str(data)},
