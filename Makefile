@@ -16,7 +16,8 @@ demo: install  ## the main job on real images; DATA=FILE.zip for a dataset of yo
 run: install  ## the hub with everything embedded, until Ctrl-C
 	$(BIN)/python hub_config/start.py
 
-# Two lanes at once, for the tests wait as much as they compute, and frameworks with a thread each leave the other a processor.
+# Two lanes at once, each of which leaves the other a processor: frameworks get one thread. Compiled modules are kept,
+# whatever the caller's environment says, for the tests start hundreds of processes.
 # A process for each part, because the browser's driver keeps an event loop in it, and a hub's tests leave sockets to collect.
 test: install chromium  ## everything but the long kill and bench runs; ARGS=tests/sdk for a part
 	$(if $(ARGS),$(BIN)/python -m pytest -q $(ARGS),$(MAKE) --no-print-directory --jobs=2 test-code test-hub)
