@@ -1,26 +1,17 @@
-"""From the annotation table to what the Trainer reads: a view of links by class, torchvision's dataset and transforms."""
+"""From a view of links by class to what the Trainer reads, with torchvision's dataset and transforms."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from retinue_sdk.folders import ClassFolders, class_folders
-
-if TYPE_CHECKING:
-    from retinue_sdk.table import AnnotationTable
+from retinue_sdk.folders import ClassFolders
 
 Example = tuple[torch.Tensor, int]
-
-
-def export(table: AnnotationTable, dest: Path) -> ClassFolders:
-    """Lay out what the datasets read."""
-    return class_folders(table, dest)
 
 
 def make_datasets(view: ClassFolders, processor: Any, p: dict[str, Any]) -> tuple[ImageFolder, ImageFolder]:

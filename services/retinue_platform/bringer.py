@@ -1,4 +1,4 @@
-"""The worker that gets the images of a version that stayed elsewhere: `python -m retinue_platform.bringer`, started by `bringing`.
+"""The worker that gets the images of a version that stayed elsewhere: forked by `forkserver` for `bringing`.
 
 Answers {"progress"} while it works, then {"brought"} or {"problem"}.
 """
@@ -27,7 +27,3 @@ def main() -> None:
         reporter.send({"brought": brought})
     except Exception as error:  # noqa: BLE001 - the platform is told of every one, in the one shape
         reporter.send({"problem": problem_of(error, order).problem.model_dump(mode="json")})
-
-
-if __name__ == "__main__":
-    main()

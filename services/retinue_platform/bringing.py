@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from retinue_platform.sources import all_places
-from retinue_platform.workers import CREDENTIALS, how_it_ended, next_answer, working
+from retinue_platform.workers import CREDENTIALS, how_it_ended, next_answer
 from retinue_sdk.elsewhere import has_objects
 from retinue_sdk.errors import DataError, from_problem
 
 if TYPE_CHECKING:
-    from retinue_platform.settings import Settings
+    from retinue_platform.context import Context
 
 
-async def bring(settings: Settings, digest: str, tell: Callable[[float], Awaitable[None]]) -> None:
+async def bring(platform: Context, digest: str, tell: Callable[[float], Awaitable[None]]) -> None:
     """Have all images of a version in the store; `tell` hears how far it is, from 0 to 1, when there is anything to do.
 
     Raises
@@ -23,30 +23,30 @@ async def bring(settings: Settings, digest: str, tell: Callable[[float], Awaitab
     RetinueError
         `source_changed` when an image is not what was imported; or why its place cannot be read.
     """
-    if not has_objects(settings.store / "versions" / digest):
+    if not has_objects(platform.settings.store / "versions" / digest):
         return
     order: dict[str, Any] = {
         "folder": digest,
         "digest": digest,
-        "store": str(settings.store),
-        "sources": all_places(settings),
-        "memory_bytes": int(settings.import_memory_gb * 1024**3),
-        "cpu_seconds": settings.import_seconds,
+        "store": str(platform.settings.store),
+        "sources": all_places(platform.settings),
+        "memory_bytes": int(platform.settings.import_memory_gb * 1024**3),
+        "cpu_seconds": platform.settings.import_seconds,
     }
     try:
         async with (
-            asyncio.timeout(settings.import_seconds),
-            working("retinue_platform.bringer", order, CREDENTIALS) as process,
+            asyncio.timeout(platform.settings.import_seconds),
+            platform.workers.working("bringer", order, CREDENTIALS) as worker,
         ):
-            while (answer := await next_answer(process)) is not None:
+            while (answer := await next_answer(worker)) is not None:
                 if "problem" in answer:
                     raise from_problem(answer["problem"])
                 if "brought" in answer:
                     return
                 await tell(answer["progress"])
-            how = await how_it_ended(process)
+            how = await how_it_ended(worker)
     except TimeoutError:
-        how = f"took longer than {settings.import_seconds} seconds"
+        how = f"took longer than {platform.settings.import_seconds} seconds"
     raise DataError(
         f"Getting the images from their place {how}.",
         code="bringing_failed",

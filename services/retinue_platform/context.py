@@ -17,6 +17,7 @@ from retinue_platform.auth import Hub
 from retinue_platform.bus import Bus
 from retinue_platform.db import BACKGROUND_THREADS, Database, errors_named
 from retinue_platform.settings import Settings
+from retinue_platform.workers import Workers
 from retinue_sdk.api import DatasetFormat
 from retinue_sdk.errors import StorageFullError, UnavailableError
 
@@ -34,6 +35,7 @@ class Context:
         self.bus = Bus()
         self.hub = Hub(settings.hub_api_url, settings.service_name)
         self.background = anyio.CapacityLimiter(BACKGROUND_THREADS)  # for `anyio.to_thread.run_sync(..., limiter=)`
+        self.workers = Workers()
         self.comparing = anyio.CapacityLimiter(1)  # versions: whole tables are in memory then
         self.exporting = asyncio.Semaphore(_EXPORTS)  # exports: a worker and a folder each
         self.uploading: set[UUID] = set()  # uploads that a request is writing now
@@ -84,6 +86,7 @@ class Context:
         """Give everything back."""
         await self.hub.close()
         await self.trainers.close()
+        self.workers.close()
         self._held.close()
         self.db.close()
 

@@ -1,4 +1,4 @@
-"""The worker that compares two versions: `python -m retinue_platform.differ`, started by `versions`.
+"""The worker that compares two versions: forked by `forkserver` for `versions`.
 
 Answers {"diff"} or {"problem"}. The tables are of any size, so they are not read into the platform's own memory.
 """
@@ -51,7 +51,3 @@ def _problem(error: Exception) -> RetinueError:
         code="comparison_failed",
         hint="Tell your administrator; the platform's log has the details. Large datasets need RETINUE_IMPORT_MEMORY_GB.",
     )
-
-
-if __name__ == "__main__":
-    main()

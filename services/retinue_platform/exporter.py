@@ -1,4 +1,4 @@
-"""The worker that writes a dataset version in a format: `python -m retinue_platform.exporter`, started by `exports`.
+"""The worker that writes a dataset version in a format: forked by `forkserver` for `exports`.
 
 Answers {"losses"} or {"problem"}, or {"formats"} when it is asked for those. When the order asks for it, a zip of what was written follows at once.
 """
@@ -64,7 +64,3 @@ def pack(folder: Path, target: IO[bytes]) -> None:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             method = zipfile.ZIP_STORED if is_image(path.name) else zipfile.ZIP_DEFLATED
             archive.write(path, path.relative_to(folder).as_posix(), method)
-
-
-if __name__ == "__main__":
-    main()

@@ -23,16 +23,16 @@ from retinue_platform.auth import Caller, Identity
 from retinue_platform.context import Context, Platform
 from retinue_platform.sources import all_places
 from retinue_platform.tables import DatasetRow, VersionRow
-from retinue_platform.workers import CREDENTIALS, how_it_ended, next_answer, working
+from retinue_platform.workers import CREDENTIALS, how_it_ended, next_answer
 from retinue_sdk.api import DatasetFormat, Finding
 from retinue_sdk.dataset import manifest
 from retinue_sdk.errors import DataError, NotFoundError, UnavailableError, from_problem
 from retinue_sdk.http import StreamEndedError
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-
     from starlette.types import Message, Receive, Scope, Send
+
+    from retinue_platform.workers import Worker
 
 router = APIRouter(tags=["datasets"])
 
@@ -47,8 +47,8 @@ _SENDING = 6 * 3600.0  # seconds to take what was written: a caller that stops r
 async def list_formats(platform: Platform, caller: Caller) -> list[DatasetFormat]:  # noqa: ARG001 - any caller may look
     """The dataset formats that are installed, and which of them can be exported to."""
     if not platform.formats:  # asked of a worker, once: the formats need pandas, and this process does without
-        async with working("retinue_platform.exporter", {"formats": True, **_limits(platform)}) as process:
-            answer = await _answer(process)
+        async with platform.workers.working("exporter", {"formats": True, **_limits(platform)}) as worker:
+            answer = await _answer(worker)
             platform.formats = [DatasetFormat.model_validate(form) for form in answer["formats"]]
     return platform.formats
 
@@ -95,8 +95,8 @@ class Archive(Response):
             "Cache-Control": "no-store",
         }
         try:
-            async with _written(self.platform, self.order) as (process, _):
-                await StreamingResponse(_pieces(process), 200, headers, "application/zip").stream_response(watched)
+            async with _written(self.platform, self.order) as (worker, _):
+                await StreamingResponse(_pieces(worker), 200, headers, "application/zip").stream_response(watched)
         except DataError as error:
             if started:
                 raise StreamEndedError(str(error)) from error
@@ -147,18 +147,18 @@ async def turn(exporting: asyncio.Semaphore, patience: float = _PATIENCE) -> Asy
 
 
 @contextlib.asynccontextmanager
-async def _written(platform: Context, order: dict[str, Any]) -> AsyncIterator[tuple[Process, list[Finding]]]:
+async def _written(platform: Context, order: dict[str, Any]) -> AsyncIterator[tuple[Worker, list[Finding]]]:
     """A worker that has written the version, and what was lost; nothing of it is left afterwards."""
     seconds = platform.settings.import_seconds
     try:
         async with (
             turn(platform.exporting),
             asyncio.timeout(seconds) as limit,
-            working("retinue_platform.exporter", order, CREDENTIALS) as process,
+            platform.workers.working("exporter", order, CREDENTIALS) as worker,
         ):
-            answer = await _answer(process)
+            answer = await _answer(worker)
             limit.reschedule(asyncio.get_running_loop().time() + _SENDING)
-            yield process, [Finding.model_validate(finding) for finding in answer["losses"]]
+            yield worker, [Finding.model_validate(finding) for finding in answer["losses"]]
     except TimeoutError:
         raise DataError(
             f"The export was not written within {seconds} seconds.",
@@ -169,11 +169,11 @@ async def _written(platform: Context, order: dict[str, Any]) -> AsyncIterator[tu
         await asyncio.shield(anyio.to_thread.run_sync(lambda: shutil.rmtree(order["folder"], ignore_errors=True)))
 
 
-async def _answer(process: Process) -> dict[str, Any]:
-    answer = await next_answer(process)
+async def _answer(worker: Worker) -> dict[str, Any]:
+    answer = await next_answer(worker)
     if answer is None:
         raise DataError(
-            f"The export process {await how_it_ended(process)} before it was done.",
+            f"The export process {await how_it_ended(worker)} before it was done.",
             code="export_failed",
             hint="Try again; if it stays, your administrator may raise RETINUE_IMPORT_MEMORY_GB.",
         )
@@ -182,12 +182,10 @@ async def _answer(process: Process) -> dict[str, Any]:
     return answer
 
 
-async def _pieces(process: Process) -> AsyncIterator[bytes]:
-    if process.stdout is None:
-        raise RuntimeError("a process without the pipe asked for")
-    while piece := await process.stdout.read(_PIECE):
+async def _pieces(worker: Worker) -> AsyncIterator[bytes]:
+    while piece := await worker.answers.read(_PIECE):
         yield piece
-    if await process.wait() != 0:
+    if await worker.wait() != 0:
         raise DataError("The export broke off.", code="export_failed", hint="Try again.")
 
 

@@ -1,4 +1,4 @@
-"""The worker that makes a dataset version of what comes in: `python -m retinue_platform.importer`, started by `imports`.
+"""The worker that makes a dataset version of what comes in: forked by `forkserver` for `imports`.
 
 Answers {"stage", "progress"} while it works, then {"version"} or {"problem"}.
 """
@@ -100,7 +100,3 @@ def problem_of(error: Exception, order: dict[str, Any]) -> RetinueError:
         hint="Tell your administrator; the platform's log has the details.",
         where=order["folder"].rpartition("/")[2],
     )
-
-
-if __name__ == "__main__":
-    main()

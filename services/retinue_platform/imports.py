@@ -19,20 +19,19 @@ import anyio.to_thread
 from retinue_platform import import_rows
 from retinue_platform.context import LEFT
 from retinue_platform.db import is_away
-from retinue_platform.workers import CREDENTIALS, how_it_ended, next_answer, working
+from retinue_platform.workers import CREDENTIALS, how_it_ended, next_answer
 from retinue_sdk.api import VersionContent
 from retinue_sdk.errors import DataError, RetinueError, StorageFullError, UnavailableError, from_problem
 from retinue_sdk.store_gc import sweep
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
     from collections.abc import Callable
 
     from retinue_platform.context import Context
+    from retinue_platform.workers import Worker
 
 log = logging.getLogger("retinue.imports")
 
-_WORKER = "retinue_platform.importer"
 _RETRY_SECONDS = 5
 
 
@@ -105,24 +104,27 @@ async def _work(platform: Context, ident: UUID, order: dict[str, Any]) -> Versio
         return DataError("The upload is gone.", code="upload_lost", hint="Send the file again.")
     prefixes = CREDENTIALS if order["source"] is not None else ()
     try:
-        async with asyncio.timeout(platform.settings.import_seconds), working(_WORKER, order, prefixes) as process:
-            return await _listen(platform, ident, process)
+        async with (
+            asyncio.timeout(platform.settings.import_seconds),
+            platform.workers.working("importer", order, prefixes) as worker,
+        ):
+            return await _listen(platform, ident, worker)
     except TimeoutError:
         return _ended(f"The import took longer than {platform.settings.import_seconds} seconds.", "import_timeout")
     finally:
         await asyncio.shield(_in_thread(platform, _clean, platform, ident))
 
 
-async def _listen(platform: Context, ident: UUID, process: Process) -> VersionContent | RetinueError:
+async def _listen(platform: Context, ident: UUID, worker: Worker) -> VersionContent | RetinueError:
     """Pass progress on, and give back the result."""
-    while (message := await next_answer(process)) is not None:
+    while (message := await next_answer(worker)) is not None:
         if "problem" in message:
             return from_problem(message["problem"])
         if "version" in message:
             return VersionContent.model_validate(message["version"])
         with contextlib.suppress(RetinueError):  # the database; it is told the next time
             await _in_thread(platform, import_rows.progress, platform, ident, message["stage"], message["progress"])
-    return _ended(f"The import process {await how_it_ended(process)} before it was done.", "import_killed")
+    return _ended(f"The import process {await how_it_ended(worker)} before it was done.", "import_killed")
 
 
 def _ended(message: str, code: str) -> RetinueError:

@@ -57,7 +57,7 @@ class Reconciler:
             context.settings.store,
             self.in_thread,
             context.trainers.silent,
-            partial(bringing.bring, context.settings),
+            partial(bringing.bring, context),
         )
         self._attempts: dict[UUID, Attempt] = {}
 

@@ -26,7 +26,7 @@ from retinue_platform.datasets import (
 from retinue_platform.projects import clean_text
 from retinue_platform.sources import refuse_unless_open
 from retinue_platform.tables import DatasetRow, VersionRow
-from retinue_platform.workers import how_it_ended, next_answer, working
+from retinue_platform.workers import how_it_ended, next_answer
 from retinue_sdk.api import (
     Dataset,
     DatasetStatus,
@@ -150,10 +150,10 @@ async def _compared(platform: Context, order: dict[str, Any]) -> dict[str, Any]:
         async with (
             platform.comparing,
             asyncio.timeout(_DIFF_SECONDS),
-            working("retinue_platform.differ", order) as process,
+            platform.workers.working("differ", order) as worker,
         ):
-            answer = await next_answer(process)
-            how = "" if answer else await how_it_ended(process)
+            answer = await next_answer(worker)
+            how = "" if answer else await how_it_ended(worker)
     except TimeoutError:
         answer, how = None, f"took longer than {_DIFF_SECONDS} seconds"
     if answer is None:

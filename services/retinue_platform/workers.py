@@ -12,56 +12,112 @@ import json
 import os
 import resource
 import signal
+import socket
+import subprocess
 import sys
 import threading
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from typing import IO, Any
+
+from retinue_sdk.errors import UnavailableError
 
 _LINE_LIMIT = 64 * 1024 * 1024  # a result names every class
 _ENVIRONMENT = ("PATH", "LANG", "TMPDIR", "HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
 CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_", "HF_")  # how the variables begin that the drivers of places read
 
 
-@contextlib.asynccontextmanager
-async def working(module: str, order: dict[str, Any], prefixes: tuple[str, ...] = ()) -> AsyncIterator[Process]:
-    """A worker that has its order. The whole of it is gone when the block is left.
+class Worker:
+    """A process that has its order."""
 
-    Of the environment it gets what every process needs, and the variables that begin with one of `prefixes`.
-    """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=_LINE_LIMIT,
-        start_new_session=True,
-        env={key: value for key, value in os.environ.items() if key in _ENVIRONMENT or key.startswith(prefixes)},
-    )
-    try:
-        if process.stdin is None:
-            raise RuntimeError("a process without the pipes asked for")
-        with contextlib.suppress(ConnectionError):  # the pipe stays open: its end is the worker's
-            process.stdin.write(json.dumps(order).encode() + b"\n")
-            await process.stdin.drain()
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+    def __init__(self, pid: int, answers: asyncio.StreamReader, state: asyncio.StreamReader) -> None:
+        self.pid = pid
+        self.answers = answers
+        self._state = state
+        self._code: int | None = None
+
+    async def wait(self) -> int:
+        """Its exit code, or minus the signal that ended it."""
+        if self._code is None:
+            self._code = int(await self._state.readline() or -signal.SIGKILL)  # who would have told it is gone too
+        return self._code
 
 
-async def next_answer(process: Process) -> dict[str, Any] | None:
+class Workers:
+    """Starts workers, each a fork of `forkserver`, which the first one starts."""
+
+    def __init__(self) -> None:
+        self._server: subprocess.Popen[bytes] | None = None
+        self._orders: socket.socket | None = None
+
+    @contextlib.asynccontextmanager
+    async def working(
+        self, module: str, order: dict[str, Any], prefixes: tuple[str, ...] = ()
+    ) -> AsyncIterator[Worker]:
+        """A worker that has its order. The whole of it is gone when the block is left.
+
+        Of the environment it gets what every process needs, and the variables that begin with one of `prefixes`.
+        """
+        environment = {key: value for key, value in os.environ.items() if key.startswith(prefixes)}
+        (talk, its_talk), (state, its_state) = socket.socketpair(), socket.socketpair()
+        with its_talk, its_state:
+            self._fork({"module": module, "environment": environment}, [its_talk.fileno(), its_state.fileno()])
+        answers, orders = await asyncio.open_unix_connection(sock=talk, limit=_LINE_LIMIT)
+        told, ear = await asyncio.open_unix_connection(sock=state)
+        try:
+            pid = await told.readline()
+            if not pid:
+                raise UnavailableError("A process for this could not be started: the one that forks it was killed.")
+            worker = Worker(int(pid), answers, told)
+            try:
+                with contextlib.suppress(ConnectionError):  # it stays open: its end is the worker's
+                    orders.write(json.dumps(order).encode() + b"\n")
+                    await orders.drain()
+                yield worker
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(worker.pid, signal.SIGKILL)
+                await worker.wait()
+        finally:
+            orders.close()
+            ear.close()
+
+    def _fork(self, order: dict[str, Any], handles: list[int]) -> None:
+        text = [json.dumps(order).encode()]
+        if self._orders is not None:
+            with contextlib.suppress(ConnectionError):  # somebody has killed the server
+                socket.send_fds(self._orders, text, handles)
+                return
+            self.close()
+        self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._server = subprocess.Popen(
+                [sys.executable, "-m", "retinue_platform.forkserver"],
+                stdin=theirs.fileno(),
+                env={key: os.environ[key] for key in _ENVIRONMENT if key in os.environ}
+                | {"OPENBLAS_NUM_THREADS": "1"},  # a fork takes no threads along
+            )
+        socket.send_fds(self._orders, text, handles)
+
+    def close(self) -> None:
+        """End the server; the workers are whoever's who has begun them."""
+        if self._orders is not None and self._server is not None:
+            self._orders.close()
+            self._server.kill()
+            self._server.wait()
+
+
+async def next_answer(worker: Worker) -> dict[str, Any] | None:
     """What the worker says next; None when it has ended."""
-    if process.stdout is None:
-        raise RuntimeError("a process without the pipes asked for")
-    line = await process.stdout.readline()
+    line = b""
+    with contextlib.suppress(ConnectionError):  # killed before it had read its order
+        line = await worker.answers.readline()
     answer: dict[str, Any] | None = json.loads(line) if line else None
     return answer
 
 
-async def how_it_ended(process: Process) -> str:
+async def how_it_ended(worker: Worker) -> str:
     """In words."""
-    code = await process.wait()
+    code = await worker.wait()
     return f"was killed (signal {-code})" if code < 0 else f"ended with code {code}"
 
 
@@ -70,7 +126,10 @@ def take_order() -> tuple[dict[str, Any], IO[str]]:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # a library that prints must not speak into the answers
     orders = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - a file descriptor
-    order: dict[str, Any] = json.loads(orders.readline())
+    line = orders.readline()
+    if not line:
+        os._exit(1)  # whoever asked has left
+    order: dict[str, Any] = json.loads(line)
     threading.Thread(target=_end_with_input, daemon=True).start()
     _limit(order["memory_bytes"], order["cpu_seconds"])
     return order, out

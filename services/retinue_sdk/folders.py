@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retinue_sdk.dataset import load
 from retinue_sdk.errors import DataError
 from retinue_sdk.links import link
+from retinue_sdk.schema import DatasetFolder, DatasetManifest
 
 if TYPE_CHECKING:
     from retinue_sdk.table import AnnotationTable
@@ -34,6 +36,11 @@ class ClassFolders:
     def class_map(self) -> dict[str, int]:
         """Folder name to class index."""
         return {_folder(i): i for i in range(len(self.classes))}
+
+
+def lay_out(dataset: DatasetFolder | DatasetManifest, dest: Path) -> ClassFolders:
+    """`class_folders` of a job's dataset, for `beside`."""
+    return class_folders(load(dataset), dest)
 
 
 def class_folders(table: AnnotationTable, dest: Path) -> ClassFolders:

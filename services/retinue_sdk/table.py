@@ -291,8 +291,12 @@ def _typed(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     missing = [name for name in columns if name not in frame]
     if missing:
         raise DataError(f"The table lacks the column {missing[0]!r}.", code="table_invalid")
+    if list(frame) != list(columns):
+        frame = frame[list(columns)]
+    wrong = {name: wanted for (name, wanted), kind in zip(columns.items(), frame.dtypes, strict=True) if kind != wanted}
     try:
-        return frame[list(columns)].astype(dict(columns)).reset_index(drop=True)
+        frame = frame.astype(wrong) if wrong else frame
+        return frame if frame.index.equals(pd.RangeIndex(len(frame))) else frame.reset_index(drop=True)
     except (ValueError, TypeError) as error:
         raise DataError(f"A column of the table has the wrong type: {error}", code="table_invalid") from error
 

@@ -1,27 +1,18 @@
-"""From the annotation table to timm's loaders: a view of links by class, read with timm's own dataset and transforms."""
+"""From a view of links by class to timm's loaders, with timm's own dataset and transforms."""
 
 from __future__ import annotations
 
 import logging
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from timm.data import create_dataset, create_loader
 
-from retinue_sdk.folders import ClassFolders, class_folders
+from retinue_sdk.folders import ClassFolders
 from retinue_sdk.run import Run
-
-if TYPE_CHECKING:
-    from retinue_sdk.table import AnnotationTable
 
 IMAGES = ".png;.jpg;.jpeg;.jpe;.jfif;.mpo;.bmp;.dib;.webp;.tif;.tiff;.gif;.ppm;.pgm;.pbm;.pnm"
 POLICIES = {"none": None, "randaugment": "rand-m7-mstd0.5", "augmix": "augmix-m3-w3", "trivialaugment": "3a"}
-
-
-def export(table: AnnotationTable, dest: Path) -> ClassFolders:
-    """Lay out what the loaders read."""
-    return class_folders(table, dest)
 
 
 def make_loaders(

@@ -11,16 +11,19 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
 
-from retinue_sdk import split
+from retinue_sdk.dataset import load
 from retinue_sdk.errors import DataError
 from retinue_sdk.files import entered, write_new
 from retinue_sdk.links import link, linking
-from retinue_sdk.schema import Task
-from retinue_sdk.table import AnnotationTable, Floats, Ints
+from retinue_sdk.schema import Task, TrainRequest
+
+if TYPE_CHECKING:
+    from retinue_sdk.table import AnnotationTable, Floats, Ints
 
 SPLITS = ("train", "val")
 _LINE = b"%d %.8g %.8g %.8g %.8g\n"
@@ -37,8 +40,15 @@ class View:
     findings: list[tuple[str, str]] = field(default_factory=list)  # code and message of what was left out
 
 
+def lay_out(request: TrainRequest, dest: Path) -> View:
+    """`export` of a job's dataset, for `beside`."""
+    return export(load(request.dataset), request.task, dest)
+
+
 def export(table: AnnotationTable, task: Task, dest: Path) -> View:
     """Lay the train and val images of `table` out under `dest`."""
+    from retinue_sdk import split  # noqa: PLC0415 - pandas costs 0.4 s; the training itself does without
+
     table, _ = split.ensure(table, SPLIT_SEED)
     view = _classify(table, dest) if task is Task.CLASSIFY else _detect(table, dest)
     for name in SPLITS:

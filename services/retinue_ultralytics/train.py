@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from retinue_sdk.dataset import load
+from retinue_sdk.beside import beside
 from retinue_sdk.errors import BadRequestError, NotFoundError
 from retinue_sdk.run import Run
 from retinue_sdk.run import main as run_main
 from retinue_sdk.schema import TrainRequest
 from retinue_ultralytics import files, spec
-from retinue_ultralytics.data import export
+from retinue_ultralytics.data import lay_out
 from retinue_ultralytics.isolation import isolate
 from retinue_ultralytics.report import Reporter, keep_outputs, nan_loss
 
@@ -24,14 +24,14 @@ def main(run_dir: Path) -> None:
         values = spec.defaults(request.task, request.model) | request.parameters
         start = starting_point(request, pretrained=values["pretrained"])
 
-        view = export(load(request.dataset), request.task, run_dir / "dataset")
-        for code, message in view.findings:
-            run.warning(code, message)
-
+        laid_out = beside(lay_out, request, run_dir / "dataset")
         work = run_dir / "work"
         isolate(work / "config")
         from retinue_ultralytics.trainers import TRAINERS  # noqa: PLC0415 - imports ultralytics, isolated by now
 
+        view = laid_out()
+        for code, message in view.findings:
+            run.warning(code, message)
         trainer = TRAINERS[request.task](
             overrides={
                 **spec.arguments(values),

@@ -79,7 +79,7 @@ def huggingface(s: dict[str, Any]) -> None:
     from retinue_huggingface.build import make_config, make_model, make_processor
     from retinue_huggingface.data import collate, make_datasets
     from retinue_huggingface.report import figures, first_output
-    from retinue_huggingface.train import make_arguments
+    from retinue_huggingface.trainer import make_arguments
     from retinue_sdk.folders import ClassFolders
 
     class Stamp(TrainerCallback):

@@ -20,7 +20,7 @@ from retinue_sdk.dataset import manifest
 from tests.benchmarks import Figure
 from tests.faults.kills import percentile
 from tests.platform.hub import StandInHub
-from tests.platform.running import Running, send, wait_for
+from tests.platform.running import Running, send, wait_for, workers_of
 from tests.platform.test_datasets import archive, create, over, picture
 
 FIRST, MORE = 1200, 400  # images
@@ -69,9 +69,8 @@ class Imports:
     def worker(self) -> psutil.Process | None:
         """The process that imports now."""
         with contextlib.suppress(psutil.Error):
-            for child in psutil.Process(self.platform.process.pid).children():
-                if "retinue_platform.importer" in child.cmdline():
-                    return child
+            for pid in workers_of(self.platform, "importer"):
+                return psutil.Process(pid)
         return None
 
     def whole(self, dataset: dict[str, Any]) -> list[str]:

@@ -20,7 +20,8 @@ import sys
 import time
 from pathlib import Path
 
-WORKERS = ("retinue_platform.importer", "retinue_platform.exporter", "retinue_platform.differ")
+from retinue_platform.forkserver import MODULES
+from retinue_platform.workers import Workers
 
 
 class Child:
@@ -90,8 +91,8 @@ def ask(path: str, order: dict[str, object], handles: list[int]) -> socket.socke
 class Worker:
     """A forked worker, as far as `workers` asks an asyncio process."""
 
-    def __init__(self, pid: int, stdout: asyncio.StreamReader, ended: asyncio.StreamReader) -> None:
-        self.pid, self.stdout, self._ended = pid, stdout, ended
+    def __init__(self, pid: int, answers: asyncio.StreamReader, ended: asyncio.StreamReader) -> None:
+        self.pid, self.answers, self._ended = pid, answers, ended
         self._code: int | None = None
 
     async def wait(self) -> int:
@@ -102,7 +103,7 @@ class Worker:
 
 @contextlib.asynccontextmanager
 async def working(path: str, module: str, order: dict[str, object], _prefixes: tuple[str, ...] = ()):
-    """`workers.working`, with a fork where that has an exec. Of the environment it has what the platform had."""
+    """`Workers.working`, by a fork of the zygote. Of the environment it has what the platform had."""
     order_end, orders = os.pipe()
     answers, answer_end = os.pipe()
     connection = ask(path, {"do": "worker", "module": module}, [order_end, answer_end])
@@ -200,8 +201,7 @@ def _begin(order: dict, handles: list[int], path: str, at: int) -> None:
             os.dup2(handles[0], 2)
             os.environ.clear()
             os.environ.update(order["environment"])
-            for name in ("imports", "exports", "versions"):
-                importlib.import_module(f"retinue_platform.{name}").working = functools.partial(working, path)
+            Workers.working = functools.partial(working, path)  # type: ignore[method-assign]
             importlib.import_module("retinue_platform.__main__").main()
         else:
             os.dup2(handles[0], 0)
@@ -209,7 +209,7 @@ def _begin(order: dict, handles: list[int], path: str, at: int) -> None:
             for handle in handles:  # or its own end of the pipe would keep it from noticing the platform's
                 os.close(handle)
             killed.strike(at, signal.SIGKILL)
-            importlib.import_module(order["module"]).main()
+            importlib.import_module(f"retinue_platform.{order['module']}").main()
         code = 0
     finally:
         sys.stdout.flush()
@@ -221,8 +221,8 @@ def main() -> None:
     """Import what the children will need, then serve."""
     from tests.sdk import killed
 
-    for module in ("retinue_platform.__main__", "retinue_platform.migrations", *WORKERS):
-        importlib.import_module(module)
+    for module in ("__main__", "migrations", *MODULES):
+        importlib.import_module(f"retinue_platform.{module}")
     sys.addaudithook(killed.watch)
     serve(sys.argv[1])
 

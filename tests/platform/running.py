@@ -12,6 +12,7 @@ import time
 import uuid
 
 import httpx
+import psutil
 from tests.platform.hub import ACCESS, ADMIN, READ, WRITE
 from tests.trainers.harness import plain_client
 
@@ -138,10 +139,28 @@ def send(client, project, data, chunk=8 * 1024 * 1024):
     return upload
 
 
+def workers_of(running, module):
+    """The pids of a platform's workers of a kind: children of children of its fork server."""
+    found = []
+    for child in psutil.Process(running.process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if child.name() == module and child.status() != psutil.STATUS_ZOMBIE:
+                found.append(child.pid)
+    return found
+
+
+def gone(pid):
+    """Whether a process has ended."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def wait_for(get, accept, seconds=60):
-    """What `get` gives once it is acceptable; asks ten times a second."""
+    """What `get` gives once it is acceptable; asks twenty times a second."""
     deadline = time.monotonic() + seconds
     while not accept(value := get()):
         assert time.monotonic() < deadline, value
-        time.sleep(0.1)
+        time.sleep(0.05)
     return value

@@ -8,13 +8,12 @@ import tarfile
 import time
 import uuid
 import zipfile
-from pathlib import Path
 
 import pytest
 from PIL import Image
 from tests.platform.jobs_db import away, dataset_row, project_row
 from tests.platform.postgres import installed
-from tests.platform.running import problem, send, wait_for
+from tests.platform.running import gone, problem, send, wait_for, workers_of
 
 from retinue_platform import imports
 from retinue_platform.context import Context
@@ -149,31 +148,18 @@ def test_roles_and_deletion(alice, bob, project):
     assert alice.get(f"/projects/{project['id']}/datasets").json() == []
 
 
-def worker_of(running):
-    """The import worker of a platform, once there is one."""
-    pid = running.process.pid
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def gone(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
-
-
 @pytest.mark.faults
 def test_imports_survive_whatever_is_killed(start_platform):
     running = start_platform()
     user = running.user()
     project = user.post("/projects", json={"name": "p"}).json()
     ident = create(user, project, send(user, project, folders(300))).json()["id"]
-    (worker,) = wait_for(lambda: worker_of(running), bool)
+    (worker,) = wait_for(lambda: workers_of(running, "importer"), bool)
     os.kill(worker, signal.SIGKILL)
     dataset = over(user, ident)
     assert (dataset["status"], dataset["problem"]["code"]) == ("failed", "import_killed")
     ident = create(user, project, send(user, project, folders(300))).json()["id"]
-    (worker,) = wait_for(lambda: worker_of(running), bool)
+    (worker,) = wait_for(lambda: workers_of(running, "importer"), bool)
     running.stop(signal.SIGKILL)
     assert wait_for(lambda: gone(worker), bool)  # it ends by itself
     running.start()
@@ -187,11 +173,11 @@ def test_an_import_that_ends_while_the_database_is_away_is_not_done_again(start_
     user = running.user()
     project = user.post("/projects", json={"name": "p"}).json()
     ident = create(user, project, send(user, project, folders(300))).json()["id"]
-    (worker,) = wait_for(lambda: worker_of(running), bool)
+    (worker,) = wait_for(lambda: workers_of(running, "importer"), bool)
     with away(running.data / "platform" / "retinue.sqlite", "datasets"):
         assert wait_for(lambda: gone(worker), bool)
         wait_for(running.read_log, lambda log: "waits to be written" in log)
-        assert worker_of(running) == []
+        assert workers_of(running, "importer") == []
     assert over(user, ident)["status"] == "ready"
     assert "done again" not in running.read_log()
 
@@ -228,7 +214,7 @@ def test_deleting_a_dataset_stops_its_import(start_platform):
     user = running.user()
     project = user.post("/projects", json={"name": "p"}).json()
     ident = create(user, project, send(user, project, folders(300))).json()["id"]
-    (worker,) = wait_for(lambda: worker_of(running), bool)
+    (worker,) = wait_for(lambda: workers_of(running, "importer"), bool)
     assert user.delete(f"/datasets/{ident}").status_code == 204
     assert wait_for(lambda: gone(worker), bool)
     assert wait_for(lambda: list((running.data / "platform" / "work").iterdir()), lambda left: not left) == []

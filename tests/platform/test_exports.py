@@ -9,12 +9,11 @@ import signal
 import socket
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import yaml
-from tests.platform.running import problem, wait_for
-from tests.platform.test_datasets import archive, folders, gone, imported, picture, worker_of
+from tests.platform.running import gone, problem, wait_for, workers_of
+from tests.platform.test_datasets import archive, folders, imported, picture
 
 from retinue_platform import exports, imports
 from retinue_platform.context import Context
@@ -123,21 +122,32 @@ def asked(running, client, dataset, what):
 
 
 def exporters(running):
-    """The workers of a platform that export; a child that is still being made is none of them."""
-    return {pid for pid in worker_of(running) if b"retinue_platform.exporter" in command(pid)}
-
-
-def command(pid):
-    with contextlib.suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
+    return {*workers_of(running, "exporter")}
 
 
 def stopped(running, before=()):
-    """The worker of a new export, stopped before it has done anything: it writes until it is let go on, or killed."""
+    """The worker of a new export, stopped where `blocked` holds it: it writes until it is let go on, or killed."""
     (worker,) = wait_for(lambda: exporters(running) - {*before}, bool)
     os.kill(worker, signal.SIGSTOP)
     return worker
+
+
+@contextlib.contextmanager
+def blocked(running, dataset):
+    """Whoever reads the version waits until the block is left; what is yielded lets those go on who are not stopped."""
+    path = running.data / "store" / "versions" / dataset["versions"][0]["digest"] / "classes.json"
+    aside = path.with_name("aside")
+    path.rename(aside)
+    os.mkfifo(path)
+
+    def let_go():
+        with path.open("wb") as pipe:
+            aside.rename(path)
+            pipe.write(path.read_bytes())
+
+    yield let_go
+    if aside.exists():
+        aside.rename(path)
 
 
 def scratch(running):
@@ -149,7 +159,6 @@ def ready(running):
     user = running.user()
     project = user.post("/projects", json={"name": "p"}).json()
     dataset = imported(user, project, folders(images=2))
-    wait_for(lambda: worker_of(running), lambda workers: not workers)
     return user, dataset
 
 
@@ -157,10 +166,11 @@ def ready(running):
 def test_an_export_ends_with_its_caller(start_platform, what):
     running = start_platform()
     user, dataset = ready(running)
-    with asked(running, user, dataset, what):
-        worker = stopped(running)
-        assert not gone(worker)
-    assert wait_for(lambda: gone(worker), bool, seconds=10)
+    with blocked(running, dataset):
+        with asked(running, user, dataset, what):
+            worker = stopped(running)
+            assert not gone(worker)
+        assert wait_for(lambda: gone(worker), bool, seconds=10)
     assert wait_for(lambda: scratch(running), lambda left: not left) == []
     exported(user, dataset, "image_folder")
     assert "Traceback" not in running.read_log()
@@ -169,7 +179,7 @@ def test_an_export_ends_with_its_caller(start_platform, what):
 def test_four_exports_at_once_and_the_next_waits_for_its_turn(start_platform):
     running = start_platform()
     user, dataset = ready(running)
-    with contextlib.ExitStack() as callers, ThreadPoolExecutor(1) as pool:
+    with blocked(running, dataset) as let_go, contextlib.ExitStack() as callers, ThreadPoolExecutor(1) as pool:
         workers = []
         for _ in range(4):
             callers.enter_context(asked(running, user, dataset, "archive"))
@@ -180,7 +190,8 @@ def test_four_exports_at_once_and_the_next_waits_for_its_turn(start_platform):
             fifth.result(timeout=0.5)
         assert exporters(running) == {*workers}
         impatient.close()
-        os.kill(workers[2], signal.SIGCONT)  # its answer fits into the buffers of its socket
+        os.kill(workers[2], signal.SIGCONT)
+        let_go()  # its answer fits into the buffers of its socket
         assert len(fifth.result(timeout=20)[1].namelist()) == 4
     assert wait_for(lambda: all(map(gone, workers)), bool, seconds=10)
     assert wait_for(lambda: scratch(running), lambda left: not left) == []

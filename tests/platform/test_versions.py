@@ -9,8 +9,8 @@ import zipfile
 
 import pytest
 from tests.platform.postgres import installed
-from tests.platform.running import Running, problem, put, send, wait_for
-from tests.platform.test_datasets import archive, create, folders, gone, imported, over, picture, worker_of
+from tests.platform.running import Running, gone, problem, put, send, wait_for, workers_of
+from tests.platform.test_datasets import archive, create, folders, imported, over, picture
 
 
 def more(files=None):
@@ -180,14 +180,14 @@ def test_an_addition_survives_whatever_is_killed(start_platform):
     dataset = imported(user, project, folders())
     path, data = f"/datasets/{dataset['id']}/versions", folders(400, ("cow", "emu"))
     user.post(path, json={"upload_id": send(user, project, data)["id"]}).raise_for_status()
-    (worker,) = wait_for(lambda: worker_of(running), bool)
+    (worker,) = wait_for(lambda: workers_of(running, "importer"), bool)
     os.kill(worker, signal.SIGKILL)
     dataset = over(user, dataset["id"])
     assert (dataset["status"], dataset["problem"]["code"]) == ("ready", "import_killed")
     user.post(path, json={"upload_id": send(user, project, data)["id"]}).raise_for_status()
     problem(user.post(path, json={"upload_id": send(user, project, more())["id"]}), 409, "dataset_busy")
     problem(user.post(f"{path}/1/restore"), 409, "dataset_busy")
-    (worker,) = wait_for(lambda: worker_of(running), bool)
+    (worker,) = wait_for(lambda: workers_of(running, "importer"), bool)
     running.stop(signal.SIGKILL)
     assert wait_for(lambda: gone(worker), bool)
     running.start()
@@ -204,7 +204,7 @@ def test_deleting_stops_an_addition(start_platform):
     dataset = imported(user, project, folders())
     upload = send(user, project, folders(400, ("cow",)))
     user.post(f"/datasets/{dataset['id']}/versions", json={"upload_id": upload["id"]}).raise_for_status()
-    (worker,) = wait_for(lambda: worker_of(running), bool)
+    (worker,) = wait_for(lambda: workers_of(running, "importer"), bool)
     assert user.delete(f"/datasets/{dataset['id']}").status_code == 204
     assert wait_for(lambda: gone(worker), bool)
     restored = user.post(f"/datasets/{dataset['id']}/restore").json()

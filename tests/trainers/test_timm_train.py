@@ -34,7 +34,7 @@ def test_tables_hold_what_timm_has():
 
     from retinue_timm import spec
     from retinue_timm.data import POLICIES
-    from retinue_timm.train import make_scheduler
+    from retinue_timm.loop import make_scheduler
 
     assert set(spec.OPTIMIZERS) <= set(list_optimizers())
     optimizer = SGD(nn.Linear(1, 1).parameters(), lr=0.1)
@@ -119,7 +119,7 @@ def test_operators_weights_are_used(service, tmp_path, monkeypatch):
     import torch
 
     from retinue_timm import spec
-    from retinue_timm.train import create_model
+    from retinue_timm.loop import create_model
 
     published = timm.create_model("test_resnet")
     (tmp_path / "timm").mkdir()
