@@ -8,10 +8,10 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.faults.zygote import Zygote
 from tests.platform.hub import StandInHub
 from tests.platform.running import Running
 from tests.platform.stack import Trainer
+from tests.platform.zygote import Zygote
 
 
 class World:
@@ -47,5 +47,5 @@ class Forked(Running):
 
     def start(self) -> None:
         self.log = (self.data.parent / f"{self.data.name}.log").open("ab")
-        self.process = self.zygote.platform(self.environment, self.log.fileno())
+        self.process = self.zygote.platform(self.environment, self.log.fileno(), strikes=True)
         self.wait_until_ready(every=0.005)

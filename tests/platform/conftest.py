@@ -1,4 +1,7 @@
-"""A running platform: the real process on a free port with real SQLite, beside a stand-in hub."""
+"""A running platform: the real process on a free port with real SQLite, beside a stand-in hub.
+
+It is forked here (see `zygote`), for a start takes two seconds; test_errors, the hub and all other tests start it.
+"""
 
 import uuid
 
@@ -7,6 +10,7 @@ from tests.platform.hub import StandInHub
 from tests.platform.jobs_db import add_job
 from tests.platform.postgres import PostgreSQL, installed
 from tests.platform.running import Running
+from tests.platform.zygote import Zygote
 
 from retinue_platform.db import Database
 
@@ -16,6 +20,16 @@ def hub():
     hub = StandInHub()
     yield hub
     hub.close()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def zygote(tmp_path_factory):
+    """Forks the platforms of the tests in this folder."""
+    zygote = Zygote(tmp_path_factory.mktemp("zygote"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Running, "zygote", zygote)
+        yield
+    zygote.close()
 
 
 @pytest.fixture(scope="session")

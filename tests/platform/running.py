@@ -27,6 +27,7 @@ class Running:
     """One platform process and clients for it."""
 
     python = sys.executable
+    zygote = None  # where platforms are forked, for those who start many
 
     def __init__(self, hub, data, **environment):
         self.hub, self.data, self.port = hub, data, free_port()
@@ -43,13 +44,16 @@ class Running:
 
     def start(self):
         self.log = (self.data.parent / f"{self.data.name}.log").open("ab")
-        self.process = subprocess.Popen(
-            [self.python, "-m", "retinue_platform"],
-            env=self.environment,
-            stdout=self.log,
-            stderr=self.log,
-            start_new_session=True,
-        )
+        if self.zygote:
+            self.process = self.zygote.platform(self.environment, self.log.fileno())
+        else:
+            self.process = subprocess.Popen(
+                [self.python, "-m", "retinue_platform"],
+                env=self.environment,
+                stdout=self.log,
+                stderr=self.log,
+                start_new_session=True,
+            )
         self.ready_seconds = self.wait_until_ready()
 
     def wait_until_ready(self, every=0.05):

@@ -213,8 +213,9 @@ def test_an_export_has_a_time_limit(start_platform):
     running.stop()
     running.environment["RETINUE_IMPORT_SECONDS"] = "1"
     running.start()
+    user.get("/formats").raise_for_status()  # by a worker: the next one begins at once
     path = f"/datasets/{dataset['id']}/versions/1/archive"
-    with ThreadPoolExecutor(1) as pool:
+    with blocked(running, dataset), ThreadPoolExecutor(1) as pool:
         answer = pool.submit(user.get, path, params={"format": "image_folder"})
         worker = stopped(running)
         problem(answer.result(timeout=20), 422, "export_timeout")

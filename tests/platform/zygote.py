@@ -1,6 +1,6 @@
 """Forks platforms and their workers from a process that has imported everything: real processes, some milliseconds each.
 
-`python -m tests.faults.zygote SOCKET` serves until its standard input ends. Only how a process begins is other than in
+`python -m tests.platform.zygote SOCKET` serves until its standard input ends. Only how a process begins is other than in
 production (fork instead of exec); what it does, how it is limited, killed and waited for is the code that ships.
 """
 
@@ -59,15 +59,15 @@ class Zygote:
     def __init__(self, folder: Path) -> None:
         self.path = str(folder / "zygote")
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "tests.faults.zygote", self.path], stdin=subprocess.PIPE
+            [sys.executable, "-W", "ignore", "-m", "tests.platform.zygote", self.path], stdin=subprocess.PIPE
         )
         while not Path(self.path).exists():
             assert self.process.poll() is None
             time.sleep(0.02)
 
-    def platform(self, environment: dict[str, str], log: int) -> Child:
-        """A platform with this environment."""
-        return Child(ask(self.path, {"do": "platform", "environment": environment}, [log]))
+    def platform(self, environment: dict[str, str], log: int, *, strikes: bool = False) -> Child:
+        """A platform with this environment; with `strikes` its workers are forked here too, where they can be struck."""
+        return Child(ask(self.path, {"do": "platform", "environment": environment, "strikes": strikes}, [log]))
 
     def strike(self, at: int) -> None:
         """Kill the next worker at its file operation of this number."""
@@ -201,7 +201,8 @@ def _begin(order: dict, handles: list[int], path: str, at: int) -> None:
             os.dup2(handles[0], 2)
             os.environ.clear()
             os.environ.update(order["environment"])
-            Workers.working = functools.partial(working, path)  # type: ignore[method-assign]
+            if order["strikes"]:
+                Workers.working = functools.partial(working, path)  # type: ignore[method-assign]
             importlib.import_module("retinue_platform.__main__").main()
         else:
             os.dup2(handles[0], 0)
@@ -211,10 +212,12 @@ def _begin(order: dict, handles: list[int], path: str, at: int) -> None:
             killed.strike(at, signal.SIGKILL)
             importlib.import_module(f"retinue_platform.{order['module']}").main()
         code = 0
+    except SystemExit as end:
+        code = end.code  # type: ignore[assignment]  # a number, or nothing
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)
+        os._exit(code or 0)
 
 
 def main() -> None:
