@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 DATA ?=
 
-.PHONY: demo run test test-code test-hub check bench faults standalone docs node install labextension chromium clean
+.PHONY: demo run test check bench faults standalone docs node install labextension chromium clean
 
 demo: install  ## the main job on real images; DATA=FILE.zip for a dataset of yours
 	$(BIN)/python hub_config/demo.py $(if $(DATA),--data $(DATA))
@@ -16,21 +16,21 @@ demo: install  ## the main job on real images; DATA=FILE.zip for a dataset of yo
 run: install  ## the hub with everything embedded, until Ctrl-C
 	$(BIN)/python hub_config/start.py
 
-# Two lanes at once, each of which leaves the other a processor: frameworks get one thread. Compiled modules are kept,
-# whatever the caller's environment says, for the tests start hundreds of processes.
-# A process for each part, because the browser's driver keeps an event loop in it, and a hub's tests leave sockets to collect.
+# Parts in processes of their own, three at once and the longest first: one alone often waits. Frameworks get one thread.
+# Compiled modules are kept, whatever the caller's environment says, for the tests start hundreds of processes.
+PARTS := browser hub platform trainers faults
+TESTS := test-rest $(PARTS:%=test-%)
 test: install chromium  ## everything but the long kill and bench runs; ARGS=tests/sdk for a part
-	$(if $(ARGS),$(BIN)/python -m pytest -q $(ARGS),$(MAKE) --no-print-directory --jobs=2 test-code test-hub)
+	$(if $(ARGS),$(BIN)/python -m pytest -q $(ARGS),$(MAKE) --no-print-directory --keep-going --jobs=3 $(TESTS))
 
-test-code test-hub: export OMP_NUM_THREADS := 1
-test-code test-hub: export PYTHONDONTWRITEBYTECODE :=
-test-code:
-	$(call lane,tests --ignore=tests/hub --ignore=tests/faults --ignore=tests/browser)
-test-hub:
-	$(call lane,tests/hub)
-	$(call lane,tests/faults)
-	$(call lane,tests/browser)
-lane = set -o pipefail; $(BIN)/python -m pytest -q $(1) 2>&1 | sed -u 's|^|$@  |'
+$(TESTS): export OMP_NUM_THREADS := 1
+$(TESTS): export PYTHONDONTWRITEBYTECODE :=
+$(PARTS:%=test-%): test-%:
+	$(call part,tests/$*)
+test-rest:
+	$(call part,tests $(PARTS:%=--ignore=tests/%))
+.PHONY: $(TESTS)
+part = set -o pipefail; $(BIN)/python -m pytest -q $(1) 2>&1 | sed -u 's|^|$@  |'
 
 check: install  ## lint, types, import contracts, the TypeScript's unit tests; the same as CI
 	$(BIN)/ruff check .
