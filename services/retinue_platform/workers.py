@@ -95,6 +95,7 @@ class Workers:
                 stdin=theirs.fileno(),
                 env={key: os.environ[key] for key in _ENVIRONMENT if key in os.environ}
                 | {"OPENBLAS_NUM_THREADS": "1"},  # a fork takes no threads along
+                start_new_session=True,  # or the Ctrl-C that ends the platform would interrupt it
             )
         socket.send_fds(self._orders, text, handles)
 

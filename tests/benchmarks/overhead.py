@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -29,11 +30,11 @@ from tests.benchmarks import Figure, median_interval
 from tests.faults.load import RECIPES, Load
 
 BARE = Path(__file__).with_name("bare.py")
-# epochs of 20 s or more on two cores: the recipes at larger sizes
-LARGER: dict[str, dict[str, Any]] = {
-    "ultralytics": {"epochs": 1, "imgsz": 224, "plots": False},
-    "timm": {"epochs": 1, "image_size": 256, "warmup_epochs": 0},
-    "huggingface": {"epochs": 1, "image_size": 416, "warmup_epochs": 0},
+EPOCH_SECONDS = 22.0  # or more takes an epoch, on any machine: its images are sized for that
+LARGER: dict[str, dict[str, Any]] = {  # the recipes, one epoch at larger sizes
+    "ultralytics": {"epochs": 1, "imgsz": 160, "plots": False},
+    "timm": {"epochs": 1, "image_size": 160, "warmup_epochs": 0},
+    "huggingface": {"epochs": 1, "image_size": 256, "warmup_epochs": 0},
 }
 
 
@@ -65,12 +66,12 @@ def stack() -> Iterator[SimpleNamespace]:
 
 def measure(s: SimpleNamespace, framework: str, pairs: int) -> list[Figure]:
     """All pairs of one framework."""
-    through(s, framework)  # once uncounted: caches of the file system are warm for both arms afterwards
+    changes = sized(s, framework)
     epochs: dict[str, list[float]] = {"bare": [], "retinue": []}
     firsts: dict[str, list[float]] = {"bare": [], "retinue": []}
     for pair in range(pairs):
         for arm in ("bare", "retinue") if pair % 2 == 0 else ("retinue", "bare"):
-            begun, stamps = bare(s, framework) if arm == "bare" else through(s, framework)
+            begun, stamps = bare(s, framework) if arm == "bare" else through(s, framework, changes)
             epochs[arm].append(stamps[-1] - stamps[0])
             firsts[arm].append(stamps[0] - begun)
             line = f"{framework} pair {pair + 1} {arm}: epoch {epochs[arm][-1]:.2f} s, first step after {firsts[arm][-1]:.2f} s"
@@ -84,15 +85,26 @@ def measure(s: SimpleNamespace, framework: str, pairs: int) -> list[Figure]:
     ]
 
 
+def sized(s: SimpleNamespace, framework: str) -> dict[str, Any]:
+    """The recipe's changes for epochs of EPOCH_SECONDS, by one uncounted training, after which both arms find warm caches."""
+    changes = LARGER[framework]
+    _, stamps = through(s, framework, changes)
+    name = "imgsz" if "imgsz" in changes else "image_size"
+    wanted = changes[name] * math.sqrt(EPOCH_SECONDS / (stamps[-1] - stamps[0]))
+    size = math.ceil(wanted / 32) * 32  # as ultralytics wants them
+    print(f"{framework}: images of {size} pixels", file=sys.stderr, flush=True)
+    return {**changes, name: size}
+
+
 def _figure(name: str, values: list[float], unit: str, goal: float, peer: str) -> Figure:
     median, low, high = median_interval(values)
     return Figure(name, median, unit, goal, "less", f"95 % [{low:.3f}, {high:.3f}], n={len(values)}", peer)
 
 
-def through(s: SimpleNamespace, framework: str) -> tuple[float, list[float]]:
+def through(s: SimpleNamespace, framework: str, changes: dict[str, Any]) -> tuple[float, list[float]]:
     """The platform's arm: when it was asked for, and the time of each optimiser step."""
     begun = time.time()
-    job = s.load.start(framework, **LARGER[framework])
+    job = s.load.start(framework, **changes)
     # nobody asks ten times a second: that would be measured too
     over = s.load.wait(job, "succeeded", timeout=600, every=3)
     s.view = s.settings.data / "trainers" / framework / "runs" / over["id"] / str(over["attempt"]) / "dataset"
@@ -121,7 +133,8 @@ def bare(s: SimpleNamespace, framework: str) -> tuple[float, list[float]]:
         begun = time.time()
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=work)
         assert done.returncode == 0, done.stderr[-2000:]
-    return begun, json.loads(done.stdout.rpartition("STAMPS ")[2])
+    said = json.loads(done.stdout.rpartition("\n")[2])
+    return begun + said["ours"], said["stamps"]
 
 
 def defaults(framework: str, model: str) -> dict[str, Any]:
