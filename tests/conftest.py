@@ -12,7 +12,10 @@ from hub_config.keys import key
 from hub_config.processes import Marks
 from hub_config.session import free_ports, running_hub
 from hub_config.settings import HubSettings
+from hypothesis import settings
 
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 PASSWORD = "stapler-battery-7"
 
 

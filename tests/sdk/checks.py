@@ -10,9 +10,7 @@ from hypothesis import HealthCheck, settings
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats.report import CODES
 
-few = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
+few = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 
 
 def codes(findings):

@@ -19,9 +19,7 @@ from retinue_sdk.names import unique_names
 from tests.corpus.archives import a_tar, a_zip, entry, pax, zst
 from tests.sdk.drawn import draw
 
-few = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
+few = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 
 
 @pytest.mark.parametrize("container", ["zip", "tar", "tar.gz", "tar.zst"])

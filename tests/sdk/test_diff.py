@@ -138,7 +138,7 @@ datasets = st.dictionaries(
 
 
 @given(datasets, datasets)
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 def test_the_counts_of_any_two_add_up(before, after):
     found = diff(table(before), table(after))
     mirrored = diff(table(after), table(before))

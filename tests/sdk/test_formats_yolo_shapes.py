@@ -262,7 +262,7 @@ def test_a_yaml_that_does_not_define_its_keypoints_is_refused(tmp_path, config):
     assert caught.value.problem.where == "data.yaml"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(
     st.dictionaries(
         st.sampled_from(yolo_pose.KEYS),

@@ -188,7 +188,7 @@ rows = st.lists(st.lists(numbers, max_size=14).map(" ".join), max_size=6).map("\
 
 
 @TASKS
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(rows)
 @example("0 1 1 1 1 1 1\x850 1 1")
 @example("0\x0b0.5\x0c0.5 0.2\x1c0.2")

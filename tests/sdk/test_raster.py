@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from retinue_sdk import geometry, raster
 
-some = settings(max_examples=100, deadline=None, derandomize=True)
+some = settings(max_examples=100, derandomize=True)
 masks = arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9))
 runs = st.lists(st.integers(0, 2**30), min_size=1, max_size=30)
 points = arrays.arrays(float, st.tuples(st.integers(3, 12), st.just(2)), elements=st.integers(-50, 50))

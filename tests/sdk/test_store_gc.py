@@ -131,7 +131,6 @@ LENGTH = min(STEPS, 50)
 StoreMachine.TestCase.settings = settings(
     max_examples=max(1, STEPS // LENGTH),
     stateful_step_count=LENGTH,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 TestStore = pytest.mark.timeout(max(300, STEPS))(StoreMachine.TestCase)
