@@ -50,11 +50,11 @@ async def test_a_worker_answers_and_none_of_it_is_left(workers):
     await none_left()
 
 
-async def test_of_the_platforms_secrets_a_worker_has_what_it_needs(workers, monkeypatch):
+async def test_the_process_that_forks_is_given_no_secret(workers, monkeypatch):
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key")
-    kill_server()  # one that knows no secret yet
-    async with workers.working("exporter", FORMATS, ("AWS_",)):
+    kill_server()  # the next one is started from this environment
+    async with workers.working("exporter", FORMATS, ("AWS_",)):  # what a worker gets of it, test_sources shows
         assert not {"JUPYTERHUB_API_TOKEN", "AWS_SECRET_ACCESS_KEY"} & server().environ().keys()
 
 
