@@ -54,7 +54,7 @@ async def test_the_process_that_forks_is_given_no_secret(workers, monkeypatch):
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key")
     kill_server()  # the next one is started from this environment
-    async with workers.working("exporter", FORMATS, ("AWS_",)):  # what a worker gets of it, test_sources shows
+    async with workers.working("exporter", FORMATS, ("AWS_",)):
         assert not {"JUPYTERHUB_API_TOKEN", "AWS_SECRET_ACCESS_KEY"} & server().environ().keys()
 
 
