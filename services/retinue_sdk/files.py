@@ -61,16 +61,6 @@ def entered(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def write_new(name: str, content: bytes, folder: int) -> None:
-    """Write a file that must not exist into an `entered` folder, where a hundred thousand of them are to be written."""
-    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder)
-    try:
-        while content:  # a disk that becomes full takes a part first
-            content = content[os.write(descriptor, content) :]
-    finally:
-        os.close(descriptor)
-
-
 def describe(path: Path) -> tuple[int, str, dict[str, dict[str, Any]]]:
     """Size, sha256 and files of `path`. A folder's digest is that of its sorted list of files and their digests."""
     if path.is_file():

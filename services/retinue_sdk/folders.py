@@ -35,7 +35,7 @@ class ClassFolders:
     @property
     def class_map(self) -> dict[str, int]:
         """Folder name to class index."""
-        return {_folder(i): i for i in range(len(self.classes))}
+        return {folder(i): i for i in range(len(self.classes))}
 
 
 def lay_out(dataset: DatasetFolder | DatasetManifest, dest: Path) -> ClassFolders:
@@ -49,24 +49,31 @@ def class_folders(table: AnnotationTable, dest: Path) -> ClassFolders:
 
     table, _ = split.ensure(table, SPLIT_SEED)
     labels = table.labels()
-    counts = {}
+    if not (labels >= 0).any():
+        raise DataError(
+            "No image of the dataset has a class.", code="labels_missing", where="dataset",
+            hint="A classification needs one class for each image; for boxes, choose the task detect.",
+        )  # fmt: skip
+    counts, places = {}, {}
     for name in SPLITS:
         rows = table.rows(name)
         for index in range(len(table.classes)):  # also an empty one: some readers number what they find
-            link(table, rows[labels[rows] == index].tolist(), dest / name / _folder(index))
+            places[dest / name / folder(index)] = rows[labels[rows] == index].tolist()
         counts[name] = int((labels[rows] >= 0).sum())
         if counts[name] == 0:
             raise DataError(
                 f"The dataset has no image with a class in its {name} split.",
                 code="split_empty",
                 where=f"dataset, split {name}",
-                hint="A classification needs one class for each image; for boxes, choose the task detect.",
+                hint="Give images with a class to the train and the val split, or none to any so that they are split 80/20.",
             )
+    link(table, places)
     (dest / "classes.json").write_text(json.dumps(table.classes), encoding="utf-8")
     return ClassFolders(dest, list(table.classes), counts, _findings(table))
 
 
-def _folder(index: int) -> str:
+def folder(index: int) -> str:
+    """A number as the name of a folder: sorting these sorts the numbers."""
     return f"{index:05d}"
 
 

@@ -1,4 +1,4 @@
-"""From the annotation table to what ultralytics reads: a view of links and of labels that we wrote, in `dataset/`.
+"""From the annotation table to what ultralytics reads: a view of links, and the boxes beside them, in `dataset/`.
 
 Ultralytics repairs images in place by replacing their directory entry and leaves caches beside them, so each image is a
 link of its own in a folder of the job's. `data.yaml` is made from the table, never copied from a person's.
@@ -6,9 +6,8 @@ link of its own in a folder of the job's. `data.yaml` is made from the table, ne
 
 from __future__ import annotations
 
-import json
 import os
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +17,15 @@ import yaml
 
 from retinue_sdk.dataset import load
 from retinue_sdk.errors import DataError
-from retinue_sdk.files import entered, write_new
-from retinue_sdk.links import link, linking
+from retinue_sdk.folders import SPLIT_SEED, SPLITS, class_folders, folder
+from retinue_sdk.links import link
 from retinue_sdk.schema import Task, TrainRequest
 
 if TYPE_CHECKING:
     from retinue_sdk.table import AnnotationTable, Floats, Ints
 
-SPLITS = ("train", "val")
-_LINE = b"%d %.8g %.8g %.8g %.8g\n"
-SPLIT_SEED = 0  # not the job's seed: runs with other seeds must stay comparable
+BOXES = "boxes.npz"  # of all images: a label file for each would double what the disk is asked for before a job begins
+FOLDER = 5_000  # images: several folders are filled sooner than a large one
 
 
 @dataclass(frozen=True)
@@ -47,65 +45,49 @@ def lay_out(request: TrainRequest, dest: Path) -> View:
 
 def export(table: AnnotationTable, task: Task, dest: Path) -> View:
     """Lay the train and val images of `table` out under `dest`."""
+    if task is Task.CLASSIFY:
+        made = class_folders(table, dest)
+        return View(made.root, made.classes, made.images, made.findings)
     from retinue_sdk import split  # noqa: PLC0415 - pandas costs 0.4 s; the training itself does without
 
     table, _ = split.ensure(table, SPLIT_SEED)
-    view = _classify(table, dest) if task is Task.CLASSIFY else _detect(table, dest)
+    return _detect(table, dest)
+
+
+def _detect(table: AnnotationTable, dest: Path) -> View:
+    """`images/<split>/<number>/<file>`, with `data.yaml` and `boxes.npz`."""
+    counts, places = {}, {}
     for name in SPLITS:
-        if not view.images[name]:
+        rows = table.rows(name).tolist()
+        counts[name] = len(rows)
+        if not rows:
             raise DataError(
                 f"The dataset has no usable image in its {name} split.",
                 code="split_empty",
                 where=f"dataset, split {name}",
                 hint="Give images to the train and the val split, or none to any so that they are split 80/20.",
             )
-    return view
-
-
-def folder(index: int) -> str:
-    """The folder of a class: a name may hold anything, and sorting these sorts the indices."""
-    return f"{index:05d}"
-
-
-def _classify(table: AnnotationTable, dest: Path) -> View:
-    """`<split>/<class number>/<file>`, with `classes.json` beside to name the numbers."""
-    labels = table.labels()
-    if not (labels >= 0).any():
-        raise DataError(
-            "No image of the dataset has a class.", code="labels_missing", where="dataset",
-            hint="A classification needs one class for each image; for boxes, choose the task detect.",
-        )  # fmt: skip
-    counts, unlabelled = dict.fromkeys(SPLITS, 0), 0
-    for name in SPLITS:
-        rows = table.rows(name)
-        unlabelled += int((labels[rows] < 0).sum())
-        for index in range(len(table.classes)):  # also an empty one: ultralytics numbers what it finds
-            counts[name] += len(link(table, rows[labels[rows] == index].tolist(), dest / name / folder(index)))
-    (dest / "classes.json").write_text(json.dumps(list(table.classes)), encoding="utf-8")
-    of_kind = table.annotations[table.annotations["kind"] == "class"]
-    several = int((of_kind.groupby("image")["class_id"].nunique() > 1).sum())
-    findings = [
-        ("images_unlabelled", unlabelled, "images have no class and take no part."),
-        ("labels_several", several, "images have several classes; the first of each is used."),
-    ]
-    return View(dest, list(table.classes), counts, _said(findings))
-
-
-def _detect(table: AnnotationTable, dest: Path) -> View:
-    """`images/<split>/<file>` and `labels/<split>/<stem>.txt`, with `data.yaml`."""
-    rows = {name: table.rows(name).tolist() for name in SPLITS}
-    with ExitStack() as stack:
-        images = {n: stack.enter_context(linking(table, rows[n], dest / "images" / n)) for n in SPLITS}
-        boxes = _boxes(table)
-        for name in SPLITS:
-            labels = stack.enter_context(entered(dest / "labels" / name))
-            for row, image in zip(rows[name], images[name], strict=True):
-                stem = os.path.splitext(image)[0]  # noqa: PTH122 - called once per image
-                write_new(f"{stem}.txt", boxes.label(row), labels)
-    counts = {name: len(rows[name]) for name in SPLITS}
+        for part in range(0, len(rows), FOLDER):
+            places[dest / "images" / name / folder(part // FOLDER)] = rows[part : part + FOLDER]
+    with ThreadPoolExecutor(1) as pool:  # while links wait for the disk
+        numbers = pool.submit(_boxes, table)
+        linked = link(table, places)
+    boxes, files = numbers.result(), [""] * len(table)
+    for place, rows in places.items():
+        for row, file in zip(rows, linked[place], strict=True):
+            files[row] = f"{place.parent.name}/{place.name}/{file}"
+    names = np.frombuffer(os.fsencode("\0".join(files)), dtype=np.uint8)  # an array of text is as wide as its longest
+    np.savez(dest / BOXES, names=names, values=boxes.values, offsets=boxes.offsets)
     data = {"path": str(dest), **{name: f"images/{name}" for name in SPLITS}, "names": dict(enumerate(table.classes))}
     (dest / "data.yaml").write_text(yaml.safe_dump(data, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return View(dest / "data.yaml", list(table.classes), counts, _said(boxes.findings))
+
+
+def boxes_of(view: Path) -> dict[str, Floats]:
+    """The boxes in a detection's view by `<split>/<number>/<file>`: (n, 5) class, centre and size as parts of the image."""
+    with np.load(view / BOXES) as held:
+        parts = np.split(held["values"], held["offsets"][1:-1])
+        return dict(zip(os.fsdecode(held["names"].tobytes()).split("\0"), parts, strict=True))
 
 
 @dataclass(frozen=True)
@@ -115,11 +97,6 @@ class _Boxes:
     values: Floats  # (n, 5) class, then centre and size as parts of the image
     offsets: Ints  # (images + 1,)
     findings: list[tuple[str, int, str]]
-
-    def label(self, row: int) -> bytes:
-        """The label file of one image."""
-        mine = self.values[self.offsets[row] : self.offsets[row + 1]]
-        return _LINE * len(mine) % tuple(mine.ravel().tolist())
 
 
 def _boxes(table: AnnotationTable) -> _Boxes:
@@ -135,15 +112,17 @@ def _boxes(table: AnnotationTable) -> _Boxes:
     inside = np.clip(pixels, 0.0, np.hstack([sides, sides]))
     beyond = known & (np.abs(inside - pixels) > 1.0).any(1)
     size = inside[:, 2:] - inside[:, :2]
-    usable = known & (size > 0).all(1)
+    sized = known & (size > 0).all(1)
+    again = sized & rows.duplicated(["image", "class_id", "x1", "y1", "x2", "y2"]).to_numpy()
+    usable = sized & ~again
     centre = (inside[:, :2] + inside[:, 2:]) / 2
     order = np.flatnonzero(usable)[np.argsort(image[usable], kind="stable")]
     values = np.hstack([label[order, None], centre[order] / sides[order], size[order] / sides[order]])
     offsets = np.searchsorted(image[order], np.arange(len(table.images) + 1))
-    empty = int((known & ~usable).sum())
     return _Boxes(values, offsets, [
-        ("boxes_without_area", empty, "boxes have no area and take no part."),
+        ("boxes_without_area", int((known & ~sized).sum()), "boxes have no area and take no part."),
         ("boxes_beyond_image", int(beyond.sum()), "boxes reach out of their image and are cut at its border."),
+        ("boxes_twice", int(again.sum()), "boxes are there twice with the same class and are used once."),
     ])  # fmt: skip
 
 

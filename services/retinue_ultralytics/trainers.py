@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import json
 from copy import copy
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+import ultralytics.data.build
 import ultralytics.engine.trainer
 import ultralytics.utils.tqdm
-from ultralytics.data import ClassificationDataset
+from ultralytics.data import ClassificationDataset, YOLODataset
 from ultralytics.models.yolo.classify import ClassificationTrainer
 from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
 
+from retinue_sdk.folders import folder
 from retinue_sdk.metrics import Detections, DetectionScore, Truth, detection_score
 from retinue_sdk.schema import Task
-from retinue_ultralytics.data import folder
+from retinue_ultralytics.data import boxes_of
+
+if TYPE_CHECKING:
+    from retinue_sdk.table import Floats
 
 
 def amp_works(model: torch.nn.Module) -> bool:
@@ -47,6 +53,31 @@ class Classifier(ClassificationTrainer):  # type: ignore[misc]  # ultralytics ha
         folders = {index: folder(index) for index in self.data["names"]}
         prefix = "train" if mode == "train" else self.args.split
         return ClassificationDataset(img_path, self.args, augment=mode == "train", prefix=prefix, names=folders)
+
+
+class BoxDataset(YOLODataset):  # type: ignore[misc]  # ultralytics has no types
+    """Takes the boxes from its view's own file; the images ultralytics still checks itself."""
+
+    @cached_property
+    def boxes(self) -> dict[str, Floats]:
+        """(n, 5) class, centre and size as parts of the image, by `<split>/<number>/<file>`."""
+        return boxes_of(Path(self.data["path"]))
+
+    def get_label_files(self) -> list[str]:
+        """There are none; named beside the images, since what ultralytics remembers of a split goes beside their folder."""
+        self.label_files = [f"{image}.txt" for image in self.im_files]
+        return self.label_files
+
+    def result_to_label(self, result: list[Any]) -> tuple[dict[str, Any] | None, int, int, int, int, str]:
+        """What ultralytics found of an image, with its boxes: label, then missing, found, empty, corrupt, message."""
+        label, _, _, _, corrupt, message = super().result_to_label(result)
+        if label is None:
+            return None, 0, 0, 0, corrupt, message
+        mine = self.boxes["/".join(Path(label["im_file"]).parts[-3:])].astype("float32")
+        return label | {"cls": mine[:, :1], "bboxes": mine[:, 1:]}, 0, 1, int(not len(mine)), corrupt, message
+
+
+ultralytics.data.build.YOLODataset = BoxDataset  # which takes no class of a dataset from a trainer
 
 
 class Judge(DetectionValidator):  # type: ignore[misc]  # ultralytics has no types

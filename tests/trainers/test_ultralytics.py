@@ -18,7 +18,7 @@ from retinue_sdk.errors import DataError
 from retinue_sdk.schema import DatasetFolder, Task
 from retinue_sdk.table import make_table
 from retinue_ultralytics import files, spec
-from retinue_ultralytics.data import export
+from retinue_ultralytics.data import boxes_of, export
 from retinue_ultralytics.service import FRAMEWORK
 from tests.trainers.drawn import draw_digits, draw_shapes
 
@@ -133,37 +133,43 @@ def test_detection_view(shapes, tmp_path) -> None:
         "val": "images/val",
         "names": dict(enumerate(view.classes)),
     }
-    written = 0
+    written, boxes = 0, boxes_of(tmp_path / "view")
     originals = {path.stat().st_ino: path for path in (tmp_path / "shapes" / "images" / "train").iterdir()}
-    for image in (tmp_path / "view" / "images" / "train").iterdir():
+    for image in (tmp_path / "view" / "images" / "train" / "00000").iterdir():
         original = originals[image.stat().st_ino]
-        label = tmp_path / "view" / "labels" / "train" / f"{image.stem}.txt"
         source = tmp_path / "shapes" / "labels" / "train" / f"{original.stem}.txt"
-        ours, theirs = (np.loadtxt(f, ndmin=2) for f in (label, source))
-        np.testing.assert_allclose(ours, theirs, atol=2e-6)
+        ours = boxes[f"train/00000/{image.name}"]
+        np.testing.assert_allclose(ours, np.loadtxt(source, ndmin=2), atol=2e-6)
         written += len(ours)
     assert written == int((shapes.annotations["image"] < 4).sum())
 
 
-def test_boxes_are_cut_at_the_border_and_empty_ones_left_out(tmp_path) -> None:
+def test_boxes_are_cut_at_the_border_and_those_empty_or_there_twice_left_out(tmp_path) -> None:
     columns = images_on_disk(tmp_path / "in", ["a.png", "b.jpg", "c.png"])
     table = make_table(
         columns | {"split": ["train", "train", "val"]},
         {
-            "image": [0, 0, 2],
-            "class_id": [0, 0, 0],
-            "kind": ["box"] * 3,
-            "x1": [-10, 5, 10],
-            "y1": [0, 5, 5],
-            "x2": [20, 5, 30],
-            "y2": [20, 9, 15],
+            "image": [0, 0, 2, 2, 2],
+            "class_id": [0, 0, 0, 0, 1],
+            "kind": ["box"] * 5,
+            "x1": [-10, 5, 10, 10, 10],
+            "y1": [0, 5, 5, 5, 5],
+            "x2": [20, 5, 30, 30, 30],
+            "y2": [20, 9, 15, 15, 15],
         },
-        ["thing"],
+        ["thing", "other"],
     )
     view = export(table, Task.DETECT, tmp_path / "view")
-    assert dict(view.findings).keys() == {"boxes_without_area", "boxes_beyond_image"}
-    labels = sorted((tmp_path / "view" / "labels" / "train").iterdir())
-    assert [f.read_text() for f in labels] == ["0 0.25 0.5 0.5 1\n", ""]  # an image without boxes is background
+    assert [(code, message.split()[0]) for code, message in view.findings] == [
+        ("boxes_without_area", "1"),
+        ("boxes_beyond_image", "1"),
+        ("boxes_twice", "1"),
+    ]
+    assert {file: boxes.tolist() for file, boxes in boxes_of(tmp_path / "view").items()} == {
+        "train/00000/a.png": [[0, 0.25, 0.5, 0.5, 1]],
+        "train/00000/b.jpg": [],  # an image without boxes is background
+        "val/00000/c.png": [[0, 0.5, 0.5, 0.5, 0.5], [1, 0.5, 0.5, 0.5, 0.5]],
+    }
 
 
 def test_classification_view_keeps_any_class_name_and_order(tmp_path) -> None:
@@ -219,7 +225,7 @@ def test_the_source_is_never_touched(shapes, tmp_path) -> None:
 
     before = state()
     view = export(shapes, Task.DETECT, tmp_path / "view")
-    image = next((tmp_path / "view" / "images" / "train").iterdir())
+    image = next((tmp_path / "view" / "images" / "train" / "00000").iterdir())
     repaired = image.with_suffix(".tmp")
     repaired.write_bytes(b"as ultralytics repairs: a new file under the old name")
     repaired.replace(image)

@@ -15,10 +15,12 @@ import pytest
 from pydantic import TypeAdapter
 
 from retinue_sdk import schema
+from retinue_sdk.dataset import load
 from retinue_sdk.errors import RetinueError
 from retinue_sdk.metrics import Detections, Truth, detection_score, match, top_k
 from retinue_sdk.run import Run
 from retinue_sdk.trainer.supervise import KEEP_MEMORY
+from retinue_ultralytics.data import export
 from retinue_ultralytics.report import Reporter
 from tests.trainers.drawn import SHAPES, draw_digits, draw_shapes
 from tests.trainers.served import FrameworkService
@@ -127,11 +129,38 @@ def test_detector_learns_eight_images_and_our_figure_is_ultralytics(tmp_path, ul
     model = ultralytics.YOLO(job.path / "checkpoints" / "best.pt")
     assert list(model.names.values()) == list(SHAPES)
     theirs = model.val(
-        data=str(job.path / "dataset" / "data.yaml"), imgsz=96, batch=4, plots=False, verbose=False, device="cpu",
+        data=str(data / "data.yaml"), imgsz=96, batch=4, plots=False, verbose=False, device="cpu",
         project=str(tmp_path), name="val",
     )  # fmt: skip
     assert abs(ours50 - theirs.box.map50) <= 0.005 + 1e-9
     assert abs(ours - theirs.box.map) <= 0.005 + 1e-9
+
+
+@pytest.mark.usefixtures("ultralytics")
+def test_a_view_reads_as_the_label_files_it_came_from(tmp_path) -> None:
+    from ultralytics.data import YOLODataset
+
+    from retinue_ultralytics.trainers import BoxDataset
+
+    data = draw_shapes(tmp_path / "shapes", count=4, side=96)
+    (data / "labels" / "train" / "train1.txt").write_text("")
+    view = export(load(schema.DatasetFolder(path=str(data))), schema.Task.DETECT, tmp_path / "view")
+    broken = tmp_path / "view" / "images" / "train" / "00000" / "train3.png"
+    broken.unlink()
+    broken.write_bytes(b"no image any more")
+    names = {"names": dict(enumerate(view.classes))}
+    theirs = YOLODataset(data / "images" / "train", data=names, imgsz=96).labels
+    for held in ("as scanned", "as kept by ultralytics"):
+        ours = BoxDataset(
+            tmp_path / "view" / "images" / "train", data=names | {"path": tmp_path / "view"}, imgsz=96
+        ).labels
+        assert [Path(label["im_file"]).name for label in ours] == ["train0.png", "train1.png", "train2.png"], held
+        for mine, other in zip(ours, theirs, strict=False):
+            assert mine["shape"] == other["shape"]
+            for key in ("cls", "bboxes"):
+                assert mine[key].dtype == other[key].dtype
+                np.testing.assert_allclose(mine[key], other[key], atol=2e-6)
+    assert (tmp_path / "view" / "images" / "train" / "00000.cache").is_file()
 
 
 def test_our_figure_is_ultralytics_for_any_predictions(ultralytics) -> None:
