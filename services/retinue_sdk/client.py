@@ -16,7 +16,7 @@ from uuid import UUID
 
 import httpx
 
-from retinue_sdk.errors import RetinueError, UnavailableError, from_problem
+from retinue_sdk.errors import BadRequestError, RetinueError, UnavailableError, from_problem
 from retinue_sdk.schema import JobState, ModelInfo, Problem, Task, TrainRequest
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -108,12 +108,29 @@ class Client:
             raise unreachable(self.base_url, error) from None
 
     def save(self, path: str, target: Path, **params: Any) -> httpx.Headers:
-        """GET into a file, however long it takes, and the answer's headers. A half-written file never has that name."""
+        """GET into a file, however long it takes, and the answer's headers. A half-written file never has that name.
+
+        Raises
+        ------
+        BadRequestError
+            `file_not_written`, with what the disk says; before the request where the file cannot be made at all.
+        """
         part = target.with_name(target.name + ".part")
-        with self.stream("GET", path, params=_given(params), timeout=PATIENT) as answer, part.open("wb") as file:
-            for piece in answer.iter_bytes():
-                file.write(piece)
-        part.replace(target)
+        try:
+            with (
+                part.open("wb") as file,
+                self.stream("GET", path, params=_given(params), timeout=PATIENT) as answer,
+            ):
+                for piece in answer.iter_bytes():
+                    file.write(piece)
+            part.replace(target)
+        except OSError as error:
+            raise BadRequestError(
+                f"The file cannot be written: {error.strerror}.",
+                code="file_not_written", where=str(target), hint="Choose another place for it.",
+            ) from error  # fmt: skip
+        finally:
+            part.unlink(missing_ok=True)
         return answer.headers
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from retinue_sdk import prints, split
 from retinue_sdk.api import Finding, Merged
@@ -45,13 +44,16 @@ class Result:
 def merge(base: AnnotationTable, incoming: AnnotationTable, wish: Wish) -> Result:
     """The base with what is new in `incoming`.
 
-    An image with the same bytes and annotations under the same key is the same image. Files of `incoming` are read only
-    where a key is taken. Raises DataError `nothing_to_add` when the result would be the base.
+    An image with the same bytes and annotations under the same key is the same image; to replace it, also another split,
+    group or attribute that comes with it is a reason. A key is taken as well by one that is the same to another file
+    system, such as `A.png` by `a.png`. Files of `incoming` are read only where a key is taken. Raises DataError `nothing_to_add` when the result would be the base.
     """
     report = Report()
     base, incoming = _with_one_list_of_classes(base, incoming, wish.classes, report)
-    taken = pd.Index(base.images["key"]).get_indexer(pd.Index(incoming.images["key"])).astype(np.int64)
+    taken = _taken(base, incoming)
     same = _same(base, incoming, taken)
+    if wish.conflict == "replace":
+        same &= ~_says_more(base, incoming, taken)
     conflict, fresh = (taken >= 0) & ~same, taken < 0
     wanted = fresh if wish.conflict == "skip" else fresh | conflict
     counts = _counts(fresh, conflict, same, wish.conflict)
@@ -122,6 +124,23 @@ def _check_known(names: Mapping[str, Any] | Sequence[str], known: Sequence[str],
             )
 
 
+def _taken(base: AnnotationTable, incoming: AnnotationTable) -> Ints:
+    """For each incoming image the row of the base that has its key, or one of the same form; -1 where none has."""
+    there = {key: row for row, key in enumerate(base.images["key"])}
+    forms = {same_form(key): row for key, row in there.items()}
+    return np.array([there.get(key, forms.get(same_form(key), -1)) for key in incoming.images["key"]], dtype=np.int64)
+
+
+def _says_more(base: AnnotationTable, incoming: AnnotationTable, taken: Ints) -> npt.NDArray[np.bool_]:
+    """Which incoming images bring a split, group or attributes that the image with their key has not."""
+    more = np.zeros(len(taken), dtype=bool)
+    rows = np.flatnonzero(taken >= 0)
+    for name in ("split", "group", "attributes"):
+        here, there = (t.images[name].to_numpy(dtype=object) for t in (incoming, base))
+        more[rows] |= (here[rows] != "") & (here[rows] != there[taken[rows]])
+    return more
+
+
 def _same(base: AnnotationTable, incoming: AnnotationTable, taken: Ints) -> npt.NDArray[np.bool_]:
     """Which incoming images are in the base under their key with the same bytes and annotations."""
     same = np.zeros(len(taken), dtype=bool)
@@ -153,12 +172,12 @@ def _with_splits(
 
 def _free_keys(base: AnnotationTable, incoming: AnnotationTable, conflict: npt.NDArray[np.bool_]) -> list[str]:
     """The keys, with a number in those that are taken: `a.png` becomes `a-2.png`."""
-    used = {*base.images["key"], *incoming.images["key"]}
+    used = {same_form(key) for table in (base, incoming) for key in table.images["key"]}
     keys = list(incoming.images["key"])
     for row in np.flatnonzero(conflict):
         path, number = PurePosixPath(keys[row]), 2
-        while (key := str(path.with_name(f"{path.stem}-{number}{path.suffix}"))) in used:
+        while same_form(key := str(path.with_name(f"{path.stem}-{number}{path.suffix}"))) in used:
             number += 1
-        used.add(key)
+        used.add(same_form(key))
         keys[row] = key
     return keys

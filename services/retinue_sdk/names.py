@@ -5,12 +5,15 @@ Needs no package: a Jupyter server without pandas and Pillow asks it too.
 
 from __future__ import annotations
 
+import os
 import posixpath
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
 LONGEST_PATH = 500  # of an artifact, below its run directory
+LONGEST_STEM = 180  # bytes: file systems allow a name 255 of them, and a suffix or a number may follow
 VALUE_LENGTH = 80
 
 
@@ -35,6 +38,12 @@ def is_plain(name: str) -> bool:
     return len(name) <= 100 and not name.startswith(".") and not any(c in "/\\" or not c.isprintable() for c in name)
 
 
+def file_name(text: str) -> str:
+    """Text of a stranger as the name of a file, or its beginning: in no other folder, not hidden, not too long."""
+    plain = re.sub(r"[/\\\0]", "_", text).lstrip(".") or "_"
+    return os.fsencode(plain)[:LONGEST_STEM].decode(errors="ignore")
+
+
 def unique_names(keys: Sequence[str]) -> list[str]:
     """A flat file name for each key that keeps its suffix; no two share a name or a stem, whatever their case."""
     bases = [posixpath.splitext(key.rpartition("/")[2]) for key in keys]
@@ -49,7 +58,7 @@ def unique_names(keys: Sequence[str]) -> list[str]:
 
 def _free_stem(key: str, suffix: str, taken: set[str]) -> str:
     """A stem made of the whole path, with a number where even that is taken."""
-    whole = key.removesuffix(suffix).replace("/", "__")[-180:]
+    whole = os.fsencode(key.removesuffix(suffix).replace("/", "__"))[-LONGEST_STEM:].decode(errors="ignore")
     stem, number = whole, 1
     while same_form(stem) in taken:
         number += 1

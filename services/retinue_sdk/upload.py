@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 def send(client: Client, project_id: str, parcel: Parcel, progress: Progress, note: Path) -> str:
     """Upload all of it; returns the upload's id. `progress(bytes sent, bytes in all)` is called after each chunk.
 
-    `note` is a file that keeps the id until the upload is complete: calling again goes on with it.
+    `note` is a file that keeps the id: calling again goes on with it, until `forget`.
 
     Raises
     ------
@@ -41,9 +41,8 @@ def send(client: Client, project_id: str, parcel: Parcel, progress: Progress, no
             upload = send_next(client, upload, parcel)
             progress(upload.offset, upload.size)
     except ConflictError:  # its bytes are gone, or are others now: next time from the beginning
-        _forget(note)
+        forget(note)
         raise
-    _forget(note)
     return str(upload.id)
 
 
@@ -54,7 +53,8 @@ def _noted(note: Path) -> UUID | None:
         return None
 
 
-def _forget(note: Path) -> None:
+def forget(note: Path) -> None:
+    """Have the next call begin another upload: this one is used."""
     with contextlib.suppress(OSError):
         note.unlink(missing_ok=True)
 

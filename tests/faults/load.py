@@ -11,7 +11,7 @@ from uuid import uuid4
 from hub_config.digits import write_digits
 
 from retinue.session import Session
-from retinue.upload import send
+from retinue.upload import sending
 from retinue_sdk.client import Client
 from retinue_sdk.errors import RetinueError
 
@@ -27,8 +27,9 @@ class Load:
         self.client: Client = session.client
         self.project = self.client.post("/projects", {"name": f"faults {uuid4().hex[:6]}"})
         write_digits(folder / "digits.zip")
-        upload = send(session, self.project["id"], folder / "digits.zip", lambda _done, _size: None)
-        dataset = self.client.post(f"/projects/{self.project['id']}/datasets", {"name": "digits", "upload_id": upload})
+        with sending(session, self.project["id"], folder / "digits.zip", lambda _done, _size: None) as upload:
+            body = {"name": "digits", "upload_id": upload}
+            dataset = self.client.post(f"/projects/{self.project['id']}/datasets", body)
         while dataset["status"] == "importing":
             time.sleep(0.2)
             dataset = self.client.get(f"/datasets/{dataset['id']}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from retinue.session import Session
-from retinue.upload import send
+from retinue.upload import sending
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     begun: list[int] = []
     with Path(ledger).open("a", buffering=1) as lines:
 
-        def sending(request: httpx.Request) -> None:
+        def asked(request: httpx.Request) -> None:
             if request.method == "PUT":
                 if not begun:
                     begun.append(lines.write("ready\n"))
@@ -31,8 +31,9 @@ def main() -> None:
             if answer.status_code == httpx.codes.CONFLICT:
                 lines.write("409\n")
 
-        session.client.http.event_hooks = {"request": [sending], "response": [answered]}
-        print(send(session, project, Path(file), lambda _sent, _size: None))
+        session.client.http.event_hooks = {"request": [asked], "response": [answered]}
+        with sending(session, project, Path(file), lambda _sent, _size: None) as upload:
+            print(upload)
 
 
 if __name__ == "__main__":

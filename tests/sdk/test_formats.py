@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from retinue_sdk import formats
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats import dota, image_folder, kitti, labelme, pascal_voc, yolo_detect
 from retinue_sdk.formats.report import CODES, Report, blocking
-from retinue_sdk.names import printable, unique_names
+from retinue_sdk.names import file_name, printable, unique_names
 from tests.sdk.checks import codes
 from tests.sdk.drawn import box_table, class_folders, voc, voc_object, yolo
 from tests.sdk.samples import sample
@@ -23,6 +24,28 @@ from tests.sdk.samples import sample
 
 def test_the_three_formats_are_found_by_entry_point():
     assert {"image_folder", "pascal_voc", "yolo_detect"} <= set(formats.all_formats())
+
+
+BROKEN = {
+    "no_title": "NAME = 'no_title'\ndef read(path): ...\ndef sniff(path): return 1.0\n",
+    "no_import": "import a_module_that_is_not_there\n",
+    "no_sniff": "NAME = 'no_sniff'\nTITLE = 'X'\ndef read(path): ...\ndef sniff(path): return {}['key']\n",
+}
+
+
+def test_a_strangers_broken_format_keeps_no_dataset_out(tmp_path, monkeypatch):
+    site = tmp_path / "site"
+    (site / "broken-1.0.dist-info").mkdir(parents=True)
+    (site / "broken-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    points = [f"{name} = broken_{name}" for name in BROKEN]
+    (site / "broken-1.0.dist-info" / "entry_points.txt").write_text("\n".join(["[retinue.formats]", *points]))
+    for name, code in BROKEN.items():
+        (site / f"broken_{name}.py").write_text(code)
+    known = set(formats.all_formats())
+    monkeypatch.setattr(sys, "path", [str(site), *sys.path])
+    assert set(formats.all_formats()) == known | {"no_sniff"}
+    best, confidence = formats.detect(yolo(tmp_path / "data", {"images/train/a.png": "0 0.5 0.5 0.1 0.1"}))
+    assert (best, confidence["no_sniff"]) == ("yolo_detect", 0.0)
 
 
 def test_each_format_is_detected_with_a_confidence(tmp_path):
@@ -158,3 +181,18 @@ def test_flat_names_never_share_a_stem():
     assert len({name.rsplit(".", 1)[0].casefold() for name in names}) == len(keys)
     assert [n.rsplit(".", 1)[1] for n in names] == [k.rsplit(".", 1)[1] for k in keys]
     assert names[3] == "b.jpg"
+
+
+def test_flat_names_of_long_paths_are_names_a_disk_takes(tmp_path):
+    keys = [f"{'가' * 80}/{'나' * 10}/x.jpg", f"{'가' * 80}/x.jpg", "x.jpg"]
+    for name in unique_names(keys):
+        (tmp_path / name).touch()
+    assert len(list(tmp_path.iterdir())) == len(keys)
+
+
+@pytest.mark.parametrize("text", ["../../x", "/etc/passwd", ".profile", "...", "", "\0", "나" * 120])
+def test_text_of_strangers_as_a_file_is_in_no_other_folder(tmp_path, text):
+    path = tmp_path / f"{file_name(text)}-coco.zip"
+    path.touch()
+    assert path.resolve().parent == tmp_path.resolve()
+    assert not path.name.startswith(".")

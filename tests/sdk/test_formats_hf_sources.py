@@ -18,22 +18,7 @@ from retinue_sdk.remote import copy_from
 from tests.sdk.checks import codes
 from tests.sdk.drawn import draw
 from tests.sdk.label_files import said
-from tests.sdk.parquets import NAMES, images, parquet, table
-
-
-class Dataset:
-    """As much of `datasets.Dataset` as is used: rows as Arrow tables, in an order of their own."""
-
-    def __init__(self, content, split=None):
-        self.content, self.split = content, split
-        self.features = type("Features", (), {"arrow_schema": content.schema})()
-
-    def with_format(self, kind):
-        assert kind == "arrow"
-        return self
-
-    def iter(self, batch_size):
-        yield from (self.content.slice(i, 2) for i in range(0, len(self.content), 2))
+from tests.sdk.parquets import NAMES, Dataset, images, parquet, table
 
 
 def test_a_dataset_of_the_library_becomes_a_folder(tmp_path, pictures):

@@ -109,6 +109,33 @@ def test_other_annotations_of_the_same_bytes_are_a_conflict(tmp_path, base):
     assert labels(result.table)["a.png"] == ("dog", "train")
 
 
+def test_another_split_that_comes_with_the_same_image_replaces_it(tmp_path, base):
+    incoming = drawn(tmp_path / "in", {"a.png": (1, "cat"), "b.png": (2, "dog")}, splits=["val", "val"])
+    result = merge(base, incoming, wish(conflict="replace"))
+    assert (result.counts.replaced, result.counts.unchanged) == (1, 1)
+    assert labels(result.table) == {"a.png": ("cat", "val"), "b.png": ("dog", "val")}
+    for conflict in ("skip", "keep_both"):  # never the same picture in two splits
+        with pytest.raises(DataError, match="All 2 images"):
+            merge(base, incoming, wish(conflict=conflict))
+
+
+@pytest.mark.parametrize("column", ["group", "attributes"])
+def test_a_group_or_attributes_that_come_with_the_same_image_replace_it(tmp_path, base, column):
+    incoming = drawn(tmp_path / "in", {"a.png": (1, "cat"), "b.png": (2, "dog")})
+    incoming = incoming.with_images(**{column: ['{"night":"1"}', ""]})
+    table = merge(base, incoming, wish(conflict="replace")).table
+    assert dict(zip(table.images["key"], table.images[column], strict=True)) == {"a.png": '{"night":"1"}', "b.png": ""}
+
+
+def test_a_key_in_another_case_is_taken(tmp_path, base):
+    incoming = drawn(tmp_path / "in", {"A.png": (1, "cat"), "B.png": (9, "dog"), "b-2.PNG": (8, "dog")})
+    result = merge(base, incoming, wish(conflict="keep_both"))
+    assert result.counts.unchanged == 1
+    assert sorted(result.table.images["key"]) == ["B-3.png", "a.png", "b-2.PNG", "b.png"]
+    replaced = merge(base, incoming, wish(conflict="replace"))
+    assert sorted(replaced.table.images["key"]) == ["B.png", "a.png", "b-2.PNG"]
+
+
 def test_keys_that_are_free_are_found(tmp_path, base):
     incoming = drawn(tmp_path / "in", {"a.png": (7, "cat"), "a-2.png": (8, "cat"), "x/a.png": (1, "cat")})
     table = merge(base, incoming, wish(conflict="keep_both")).table

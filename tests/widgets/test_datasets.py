@@ -20,6 +20,7 @@ from retinue_sdk.errors import BadRequestError, ConflictError, ForbiddenError, N
 from tests.platform.hub import StandInHub
 from tests.platform.running import Running
 from tests.platform.test_datasets import archive, folders, picture
+from tests.sdk import parquets
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +114,13 @@ def test_the_verbs_are_the_same_words(pets, more, project):
     assert [v.number for v in verb("versions pets")] == [2, 1]
     assert verb("diff pets 2 1").data.images.removed == 2
     assert verb("restore pets --version 1").versions[0].number == 3
+    grown = verb(f"add pets {more} --format image_folder --parent 2 --classes owl= --conflict keep_both")
+    assert grown.versions[0].data.classes == ["cat", "dog", "cats"]
     assert "`restore` takes it out" in verb("delete pets")
     assert [d.name for d in verb("trash")] == ["pets"]
-    assert verb("restore pets").name == "pets"
+    assert verb("restore pets --name beasts").name == "beasts"
+    verb("delete beasts")
+    assert verb("restore beasts --name pets").name == "pets"
     verb("delete pets")
     with pytest.raises(NotFoundError):
         verb("delete pets")
@@ -123,6 +128,37 @@ def test_the_verbs_are_the_same_words(pets, more, project):
     assert list(project.trash()) == []
     with pytest.raises(BadRequestError):
         verb("diff pets 1")
+
+
+def test_why_a_format_was_taken_is_shown(pets):
+    assert "Read as Folders of classes" in repr(pets)
+    assert "recognised by" in pets._repr_html_()
+
+
+def test_an_object_of_the_datasets_library_becomes_a_dataset(project):
+    rows = parquets.table({"image": parquets.images([picture(1), picture(2)]), "label": [0, 1]}, label=parquets.NAMES)
+    made = project.upload(parquets.Dataset(rows), "pets", silent)
+    assert (made.data.versions[0].format, made.data.versions[0].classes) == ("huggingface", ["cat", "dog"])
+    more = parquets.table({"image": parquets.images([picture(3)]), "label": [0]}, label=parquets.NAMES)
+    assert (
+        made.add({"validation": parquets.Dataset(more)}, conflict="keep_both", progress=silent).versions[0].data.images
+        == 3
+    )
+    for what, name, message in ((parquets.Dataset(rows), None, "needs a name"), (5, "five", "the type int")):
+        with pytest.raises(BadRequestError, match=message):
+            project.upload(what, name, silent)
+
+
+def test_an_export_goes_to_the_working_folder_whatever_the_dataset_is_called(project, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    pets = project.upload(saved(tmp_path / "pets.zip", folders()), "../~pets", silent)
+    assert pets.export("coco").resolve().parent == tmp_path / "here"
+    assert zipfile.is_zipfile(tmp_path / "here" / "_~pets-coco.zip")
+    with pytest.raises(BadRequestError, match="No such file or directory") as caught:
+        pets.export("coco", tmp_path / "nowhere" / "pets.zip")
+    assert caught.value.problem.where.startswith(str(tmp_path / "nowhere"))
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["_~pets-coco.zip"]
 
 
 def unpacked(folder):

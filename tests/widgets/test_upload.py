@@ -4,13 +4,15 @@ import os
 
 import pytest
 
+from retinue.progress import silent
 from retinue.projects import create_project
 from retinue.session import Session
-from retinue.upload import name_of, send
-from retinue_sdk.errors import ConflictError
+from retinue.upload import name_of, sending
+from retinue_sdk.errors import BadRequestError, ConflictError
 from retinue_sdk.upload import CHUNK
 from tests.platform.hub import StandInHub
 from tests.platform.running import Running
+from tests.platform.test_datasets import folders
 
 SIZE = CHUNK + 1000
 
@@ -50,15 +52,15 @@ def broken_off(project, file):
     def progress(sent, size):
         raise BrokenOffError
 
-    with pytest.raises(BrokenOffError):
-        send(project.session, project.id, file, progress)
+    with pytest.raises(BrokenOffError), sending(project.session, project.id, file, progress):
+        pass
 
 
 def sent(project, file):
     """The upload, and how far it was after each chunk."""
     steps = []
-    upload = send(project.session, project.id, file, lambda done, size: steps.append(done))
-    return upload, steps
+    with sending(project.session, project.id, file, lambda done, size: steps.append(done)) as upload:
+        return upload, steps
 
 
 def test_it_goes_on_behind_the_last_chunk(running, project, file, tmp_path):
@@ -68,6 +70,22 @@ def test_it_goes_on_behind_the_last_chunk(running, project, file, tmp_path):
     assert (running.data / "platform" / "uploads" / upload).read_bytes() == file.read_bytes()
     assert list((tmp_path / "cache" / "retinue" / "uploads").iterdir()) == []
     assert sent(project, file)[1] == [CHUNK, SIZE]  # complete: another call is another upload
+
+
+def test_a_complete_upload_is_kept_when_the_dataset_is_refused(project, file, tmp_path):
+    other = tmp_path / "other.zip"
+    other.write_bytes(folders())
+    project.upload(other, name="taken", progress=silent)
+    with pytest.raises(ConflictError, match="dataset of that name"):
+        project.upload(file, name="taken", progress=silent)
+    sent = []
+    project.session.client.http.event_hooks = {"request": [lambda request: sent.append(request.method)]}
+    with pytest.raises(BadRequestError):
+        project.upload(file, name="free", progress=silent)
+    assert "PUT" not in sent
+    with pytest.raises(BadRequestError):
+        project.upload(file, name="another", progress=silent)
+    assert sent.count("PUT") == 2
 
 
 def test_a_file_that_changed_is_sent_anew(project, file):

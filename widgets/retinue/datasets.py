@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from retinue.upload import way_in
 from retinue.versions import Diff, Version
 from retinue_sdk import api
 from retinue_sdk.errors import ConflictError, from_problem
+from retinue_sdk.names import file_name
 
 
 class Dataset:
@@ -67,7 +69,7 @@ class Dataset:
 
     def add(
         self,
-        path: str | Path,
+        path: Any,
         classes: Mapping[str, str | None] | None = None,
         conflict: str = "skip",
         progress: Progress | None = None,
@@ -86,9 +88,10 @@ class Dataset:
             What is wrong with the file; `nothing_to_add` when all of it is there already.
         """
         progress = progress or shown()
-        way = way_in(self.session, str(self.data.project_id), path, progress)
-        body = {**way, "classes": dict(classes or {}), "conflict": conflict, **options}
-        self.data = api.Dataset.model_validate(self.session.client.post(f"/datasets/{self.id}/versions", body))
+        body = {"classes": dict(classes or {}), "conflict": conflict, **options}
+        with way_in(self.session, str(self.data.project_id), path, progress) as way:
+            answer = self.session.client.post(f"/datasets/{self.id}/versions", way | body)
+        self.data = api.Dataset.model_validate(answer)
         return self.wait(progress=progress)
 
     def retry(self, progress: Progress | None = None, **options: Any) -> Dataset:
@@ -113,7 +116,8 @@ class Dataset:
 
     def export(self, form: str, path: str | Path | None = None, version: int | None = None) -> Path:
         """Save a version, the newest by default, as a zip in the format of this name; `losses` says what it lacks."""
-        return export(self.session, self._path(version), form, Path(path or f"{self.name}-{form}.zip").expanduser())
+        target = Path(path).expanduser() if path else Path(f"{file_name(self.name)}-{form}.zip")
+        return export(self.session, self._path(version), form, target)
 
     def _path(self, version: int | None) -> str:
         if version is None and not self.data.versions:
@@ -171,13 +175,19 @@ class Dataset:
             for f in v.findings
         ]
 
+    @property
+    def recognised(self) -> str:
+        """Why its newest version was read in its format, unless somebody chose that."""
+        return next((f"Read as {v.recognised}" for v in self.data.versions[:1] if v.recognised), "")
+
     def __repr__(self) -> str:
-        found = self.findings
-        return html.text_table(self.HEAD, [self.row]) + (f"\n\n{html.text_table(self.FOUND, found)}" if found else "")
+        found = html.text_table(self.FOUND, self.findings) if self.findings else ""
+        return "\n\n".join(filter(None, [html.text_table(self.HEAD, [self.row]), self.recognised, found]))
 
     def _repr_html_(self) -> str:
-        found = self.findings
-        return html.table(self.HEAD, [self.row]) + (html.table(self.FOUND, found) if found else "")
+        found = html.table(self.FOUND, self.findings) if self.findings else ""
+        why = f"<p>{escape(self.recognised)}</p>" if self.recognised else ""
+        return html.table(self.HEAD, [self.row]) + why + found
 
 
 class TrashedDataset(Dataset):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from retinue import html
@@ -63,16 +62,17 @@ class Project:
 
     def upload(
         self,
-        path: str | Path,
+        path: Any,
         name: str | None = None,
         progress: Progress | None = None,
         form: str | None = None,
         **options: Any,
     ) -> Dataset:
-        """Make a dataset of an archive, a folder, a video, a URL or a place; returns when it is ready.
+        """Make a dataset of an archive, a folder, a video, a URL, a place or a `datasets.Dataset`; returns when it is ready.
 
         `path` is a file or a folder here, or what the platform reads itself: `https://...`, `s3://...`; see `sources`. A
-        folder is packed on the way. `form` is the format when it is not recognised. Options are `every` (so many frames of
+        folder is packed on the way. An object of the `datasets` library, or a dictionary of them by split, needs a `name`.
+        `form` is the format when it is not recognised. Options are `every` (so many frames of
         a video), `seconds` (between two of them, 1 by default), `seed`, and `in_place`: the images of a folder at a place
         stay there until a training or an export needs them. `progress(step, part)` is told how far it is, from 0 to 1; by
         default that is shown in the notebook's cell or the terminal.
@@ -83,9 +83,9 @@ class Project:
             What is wrong with the data, with file and line.
         """
         progress = progress or shown()
-        way = way_in(self.session, self.id, path, progress)
-        body = {**way, "name": name or name_of(path), "format": form, **options}
-        answer = self.session.client.post(f"/projects/{self.id}/datasets", body)
+        body = {"name": name or name_of(path), "format": form, **options}
+        with way_in(self.session, self.id, path, progress) as way:
+            answer = self.session.client.post(f"/projects/{self.id}/datasets", way | body)
         return Dataset(self.session, answer).wait(progress=progress)
 
     def train(self, model: str, dataset: str | Dataset, **options: Any) -> Job:

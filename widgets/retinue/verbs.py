@@ -153,7 +153,7 @@ def parse_classes(pairs: Sequence[str]) -> dict[str, str | None]:
 
 
 def _add(c: Context, a: argparse.Namespace) -> Dataset:
-    options = {"split": a.split, "note": a.note, **_given(a, "every", "seconds", "in_place")}
+    options = {"split": a.split, "note": a.note, **_given(a, "format", "parent", "every", "seconds", "in_place")}
     dataset = c.project.dataset(a.name)
     return dataset.add(a.file, parse_classes(a.classes), a.conflict, c.progress, **options)
 
@@ -168,7 +168,9 @@ def _given(a: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 
 def _restore(c: Context, a: argparse.Namespace) -> Dataset:
-    return c.project.trashed(a.name).restore() if a.version is None else c.project.dataset(a.name).restore(a.version)
+    if a.version is None:
+        return c.project.trashed(a.name).restore(name=a.as_name)
+    return c.project.dataset(a.name).restore(a.version, note=a.note)
 
 
 def _delete(c: Context, a: argparse.Namespace) -> str:
@@ -187,6 +189,7 @@ _ADD: dict[str, dict[str, Any]] = {
     "conflict": {"choices": ["skip", "keep_both", "replace"], "default": "skip", "help": "about images whose key is taken"},
     "split": {"choices": ["train", "val", "test"], "help": "of images that bring none; drawn 80/20 by default"},
     "note": {"default": "", "help": "kept with the version"},
+    "parent": {"type": int, "metavar": "VERSION", "help": "the version to add to; the newest by default"},
 }  # fmt: skip
 _FRAMES: dict[str, dict[str, Any]] = {
     "every": {"type": int, "metavar": "N", "help": "of a video every n-th frame"},
@@ -202,6 +205,11 @@ _IN_PLACE: dict[str, dict[str, Any]] = {
 _TASK = {"task": {"help": "for this task"}}
 _FIND = {"find": {"help": "only those with this in their name", "default": ""}}
 _VERSION = {"version": {"type": int, "help": "the version; the newest by default"}}
+_RESTORE: dict[str, dict[str, Any]] = {
+    "version": {"type": int, "help": "the version"},
+    "name": {"dest": "as_name", "metavar": "NAME", "help": "another name for a dataset out of the trash"},
+    "note": {"help": "kept with a version; says which one it was by default"},
+}
 _TO = {"to": {"metavar": "FILE", "help": "the file to write"}}
 _FORMAT = {"format": {"help": "its format, one of `formats`; recognised by default"}}
 _EPOCH = {"epoch": {"action": "store_true", "help": "after this epoch, keeping its results"}}
@@ -212,7 +220,7 @@ VERBS = (
     Verb("datasets", "list the project's datasets", lambda c, _: c.project.datasets()),
     Verb("dataset", "show a dataset and what was found in it", lambda c, a: c.project.dataset(a.name), ("name",)),
     Verb("upload", "make a dataset of an archive, a folder, a video, a URL or a place such as s3://", _upload, ("file",), {"name": {"help": "the dataset's name"}} | _FORMAT | _FRAMES | _IN_PLACE),
-    Verb("add", "add an image, or whatever `upload` takes, to a dataset, as a new version", _add, ("name", "file"), _ADD | _FRAMES | _IN_PLACE),
+    Verb("add", "add an image, or whatever `upload` takes, to a dataset, as a new version", _add, ("name", "file"), _ADD | _FORMAT | _FRAMES | _IN_PLACE),
     Verb("retry", "try the failed import of a dataset again, perhaps as another format", lambda c, a: c.project.dataset(a.name).retry(c.progress, **_given(a, "format", "every", "seconds")), ("name",), _FORMAT | _FRAMES),
     Verb("dismiss", "put the problem of a failed addition to a dataset away", lambda c, a: c.project.dataset(a.name).dismiss(), ("name",)),
     Verb("sources", "list where data may come from", lambda c, _: sources(c.session)),
@@ -221,7 +229,7 @@ VERBS = (
     Verb("export", "save a dataset as a zip in a format", lambda c, a: c.project.dataset(a.name).export(a.format, a.to, a.version), ("name", "format"), _VERSION | _TO),
     Verb("versions", "list the versions of a dataset", lambda c, a: c.project.dataset(a.name).versions, ("name",)),
     Verb("diff", "show what is other in version B of a dataset than in version A", lambda c, a: c.project.dataset(a.name).diff(a.a, a.b), ("name", "a", "b")),
-    Verb("restore", "take a dataset out of the trash, or make an old version of it the newest", _restore, ("name",), {"version": {"type": int, "help": "the version"}}),
+    Verb("restore", "take a dataset out of the trash, or make an old version of it the newest", _restore, ("name",), _RESTORE),
     Verb("delete", "move a dataset to the trash", _delete, ("name",), {"purge": {"action": "store_true", "help": "end it at once and for good"}}),
     Verb("trash", "list the project's deleted datasets", lambda c, _: c.project.trash()),
     Verb("models", "list the models of all trainers", lambda c, a: models(c.session, a.task, a.find), (), _TASK | _FIND),

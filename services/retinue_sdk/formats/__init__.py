@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 from retinue_sdk import crossings
 from retinue_sdk.api import Finding
-from retinue_sdk.errors import DataError
+from retinue_sdk.errors import DataError, RetinueError
 from retinue_sdk.formats import files
 from retinue_sdk.formats.files import Place
 from retinue_sdk.names import printable
@@ -50,6 +50,7 @@ def all_formats() -> dict[str, Format]:
     for point in entry_points(group=GROUP):
         try:
             module = cast("Format", point.load())
+            _ = module.TITLE, module.read, module.sniff
             found[module.NAME] = module
         except Exception:  # a stranger's package must not take the others down
             log.exception("format %s cannot be loaded", point.name)
@@ -79,7 +80,7 @@ def detect(path: Path) -> tuple[str, dict[str, float]]:
     """The most likely format of a folder, and how confident each format is."""
     formats = all_formats()
     with files.listed_once():
-        confidence = {name: form.sniff(path) for name, form in formats.items()}
+        confidence = {name: _sniff(form, path) for name, form in formats.items()}
     best = max(confidence, key=lambda name: confidence[name], default="")
     if not best or confidence[best] < LOWEST_CONFIDENCE:
         titles = ", ".join(form.TITLE for form in formats.values())
@@ -92,6 +93,16 @@ def detect(path: Path) -> tuple[str, dict[str, float]]:
             where=printable((others or found or [path.name])[0]),
         )
     return best, confidence
+
+
+def _sniff(form: Format, path: Path) -> float:
+    try:
+        return form.sniff(path)
+    except (RetinueError, MemoryError):
+        raise
+    except Exception:  # nor may a stranger's format keep a dataset of another one out
+        log.exception("format %s fails to recognise %s", form.NAME, path)
+        return 0.0
 
 
 def why(name: str, confidence: dict[str, float]) -> str:
