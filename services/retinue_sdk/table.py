@@ -187,7 +187,10 @@ class AnnotationTable:
         images = pa.Table.from_pandas(self.images.drop(columns="path"), preserve_index=False)
         pq.write_table(images, folder / "images.parquet")
         rows = pa.Table.from_pandas(self.annotations, preserve_index=False)
-        pq.write_table(rows.append_column("geometry", self.geometry), folder / "annotations.parquet")
+        alike = [name for name, kind in ANNOTATION_COLUMNS.items() if kind != "float64"]  # no two coordinates are
+        pq.write_table(
+            rows.append_column("geometry", self.geometry), folder / "annotations.parquet", use_dictionary=alike
+        )
 
     @classmethod
     def from_parquet(
