@@ -26,7 +26,6 @@ async def bring(platform: Context, digest: str, tell: Callable[[float], Awaitabl
     if not has_objects(platform.settings.store / "versions" / digest):
         return
     order: dict[str, Any] = {
-        "folder": digest,
         "digest": digest,
         "store": str(platform.settings.store),
         "sources": all_places(platform.settings),

@@ -6,15 +6,13 @@ Answers {"stage", "progress"} while it works, then {"version"} or {"problem"}.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
-import traceback
 from pathlib import Path
 from typing import Any
 
 from retinue_platform.reading import read
 from retinue_platform.reporter import Reporter
-from retinue_platform.workers import take_order
+from retinue_platform.workers import gigabytes, problem_of, take_order
 from retinue_sdk import merge, split, store
 from retinue_sdk.api import VersionContent
 from retinue_sdk.dataset import manifest
@@ -35,7 +33,7 @@ def main() -> None:
         version = make_version(order, reporter)
         reporter.send({"version": version.model_dump(mode="json")})
     except Exception as error:  # noqa: BLE001 - the platform is told of every one, in the one shape
-        reporter.send({"problem": problem_of(error, order).problem.model_dump(mode="json")})
+        reporter.send({"problem": told(error, order).problem.model_dump(mode="json")})
 
 
 def make_version(order: dict[str, Any], reporter: Reporter) -> VersionContent:
@@ -81,22 +79,27 @@ def _merge(order: dict[str, Any], table: AnnotationTable) -> merge.Result:
     )
 
 
-def problem_of(error: Exception, order: dict[str, Any]) -> RetinueError:
-    """What a person is told of an error in a worker."""
-    if isinstance(error, RetinueError):
-        if error.problem.where == Path(order.get("upload", "/")).name:  # people know the file by its own name
-            error.problem = error.problem.model_copy(update={"where": order["filename"]})
-        return error
-    if isinstance(error, MemoryError):
-        return DataError(
-            f"This needs more than the {order['memory_bytes'] / 1024**3:.0f} GiB of memory it may use.",
-            code="import_out_of_memory",
-            hint="Send the data in several datasets, or ask your administrator to raise RETINUE_IMPORT_MEMORY_GB.",
-        )
-    traceback.print_exception(error, file=sys.stderr)
+def told(error: Exception, order: dict[str, Any]) -> RetinueError:
+    """What a person is told of an error in an import."""
+    if isinstance(error, RetinueError) and error.problem.where == Path(order.get("upload", "/")).name:
+        error.problem = error.problem.model_copy(
+            update={"where": order["filename"]}
+        )  # people know the file by that name
+    return problem_of(error, Path(order["folder"]).parent, _out_of_memory(order), _unforeseen(order))
+
+
+def _out_of_memory(order: dict[str, Any]) -> RetinueError:
     return DataError(
-        "This failed in a way nobody foresaw.",
+        f"The import needs more than the {gigabytes(order)} of memory it may use.",
+        code="import_out_of_memory",
+        hint="Send the data in several datasets, or ask your administrator to raise RETINUE_IMPORT_MEMORY_GB.",
+    )
+
+
+def _unforeseen(order: dict[str, Any]) -> RetinueError:
+    return DataError(
+        "The import failed in a way nobody foresaw.",
         code="import_failed",
         hint="Tell your administrator; the platform's log has the details.",
-        where=order["folder"].rpartition("/")[2],
+        where=Path(order["folder"]).name,
     )

@@ -30,7 +30,7 @@ log = logging.getLogger("retinue.trash")
 
 PURGE_SECONDS = 3600.0  # between two looks at what is old enough
 COLLECT_SECONDS = 24 * 3600.0  # between two collections, when nothing was purged
-SETTLE_SECONDS = 60.0  # before the first collection, and before another try while something is published
+SETTLE_SECONDS = 60.0  # before the first collection, and before another try while something is published or exported
 _NAMED_JOBS = 10
 
 
@@ -114,7 +114,7 @@ def purge(platform: Context, now: datetime) -> int:
 
 
 def collect(platform: Context) -> bool:
-    """Remove from the store what no version and no job refers to; False while something is being published."""
+    """Remove from the store what no version and no job refers to; False while something is being published or exported."""
     try:
         found = store_gc.collect(platform.settings.store, lambda: _needed(platform))
     except (RetinueError, OSError) as error:

@@ -16,10 +16,13 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import IO, Any
 
-from retinue_sdk.errors import UnavailableError
+from retinue_sdk.disk import FULL, too_full
+from retinue_sdk.errors import RetinueError, UnavailableError
 
 _LINE_LIMIT = 64 * 1024 * 1024  # a result names every class
 _ENVIRONMENT = ("PATH", "LANG", "TMPDIR", "HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -134,6 +137,23 @@ def take_order() -> tuple[dict[str, Any], IO[str]]:
     threading.Thread(target=_end_with_input, daemon=True).start()
     _limit(order["memory_bytes"], order["cpu_seconds"])
     return order, out
+
+
+def problem_of(error: Exception, place: Path, out_of_memory: RetinueError, unforeseen: RetinueError) -> RetinueError:
+    """In the worker: what a person is told of an error. `place` is where it writes, for the error of a full disk."""
+    if isinstance(error, RetinueError):
+        return error
+    if isinstance(error, MemoryError):
+        return out_of_memory
+    if isinstance(error, OSError) and error.errno in FULL:
+        return too_full(place, None)
+    traceback.print_exception(error, file=sys.stderr)
+    return unforeseen
+
+
+def gigabytes(order: dict[str, Any]) -> str:
+    """The memory that an order allows, in words."""
+    return f"{order['memory_bytes'] / 1024**3:g} GiB"
 
 
 def _limit(memory_bytes: int, cpu_seconds: int) -> None:

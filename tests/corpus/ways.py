@@ -18,7 +18,7 @@ from IPython.utils.capture import capture_output
 
 import retinue
 from retinue.session import Session
-from retinue_platform.importer import problem_of
+from retinue_platform.importer import told
 from retinue_platform.reading import read
 from retinue_platform.reporter import Reporter
 from retinue_sdk import split
@@ -50,7 +50,7 @@ def direct(case):
         except RetinueError as error:
             if error.problem.code.startswith("archive_"):
                 assert not [p for p in Path(order["folder"]).rglob("*") if p.is_file()], "half of it was unpacked"
-            return Answer(problem=problem_of(error, order).problem.model_dump(mode="json"))
+            return Answer(problem=told(error, order).problem.model_dump(mode="json"))
         table, rule = split.ensure(found.table, 0)
     findings = [finding.model_dump() for finding in found.findings]
     counts = {"images": len(table), "annotations": len(table.annotations)}
