@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -14,7 +15,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from retinue_lab.platform import BodyTooLargeError, Platform, PlatformUnreachableError
-from retinue_sdk.client import PATIENT
+from retinue_sdk.client import PATIENT, is_made
 from retinue_sdk.errors import RetinueError
 from retinue_sdk.schema import Problem
 
@@ -26,7 +27,6 @@ RESPONSE_HEADERS = (
     "Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Length", "Content-Range", "Content-Type", "ETag",
     "Last-Modified", "Retry-After", "X-Next-Offset", "X-Request-ID",
 )  # fmt: skip
-MADE = ("/archive", "/losses")  # made when asked for: the first byte may take minutes
 CREDENTIALS = ("token", "_xsrf")  # what a browser may put into a query for Jupyter, and the platform must not see
 
 
@@ -56,6 +56,7 @@ class PlatformHandler(ProblemHandler):
     """Forwards one request. Bodies up are limited before they are read; answers down are streamed, whatever their size."""
 
     auth_resource = "retinue"
+    _passing: asyncio.Future[None] | None = None
 
     async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler itself does
         """Check the caller, and keep a refusal until the body is read."""
@@ -80,8 +81,16 @@ class PlatformHandler(ProblemHandler):
     @web.authenticated
     @authorized
     async def get(self, _path: str) -> None:
-        """Pass a GET."""
-        await self._forward()
+        """Pass a GET, for as long as the browser is there: what is made for it ends with it."""
+        self._passing = asyncio.ensure_future(self._forward())
+        await asyncio.wait({self._passing})
+        if not self._passing.cancelled():
+            self._passing.result()
+
+    def on_connection_close(self) -> None:
+        """The browser went away."""
+        if self._passing is not None:
+            self._passing.cancel()
 
     @web.authenticated
     @authorized
@@ -132,7 +141,7 @@ class PlatformHandler(ProblemHandler):
         headers |= {"Authorization": f"token {platform.token_of(self)}", "Accept-Encoding": "identity"}
         method = self.request.method or "GET"
         content = None if method == "GET" else bytes(self._body)
-        timeout = PATIENT if raw.endswith(MADE) else platform.client.timeout
+        timeout = PATIENT if is_made(raw) else platform.client.timeout
         async with platform.client.stream(method, url, headers=headers, content=content, timeout=timeout) as answer:
             await self._relay(answer)
 

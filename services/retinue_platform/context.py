@@ -36,7 +36,7 @@ class Context:
         self.hub = Hub(settings.hub_api_url, settings.service_name)
         self.background = anyio.CapacityLimiter(BACKGROUND_THREADS)  # for `anyio.to_thread.run_sync(..., limiter=)`
         self.workers = Workers()
-        self.comparing = anyio.CapacityLimiter(1)  # versions: whole tables are in memory then
+        self.comparing = asyncio.Semaphore(1)  # versions: whole tables are in memory then
         self.exporting = asyncio.Semaphore(_EXPORTS)  # exports: a worker and a folder each
         self.uploading: set[UUID] = set()  # uploads that a request is writing now
         self.trainers = trainers.Trainers({}, settings.folder)  # those of the settings once it is open

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Coroutine
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID, uuid4
 
 import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from starlette.requests import ClientDisconnect
 
 from retinue_platform import access
 from retinue_platform.auth import Caller, Identity
+from retinue_platform.callers import PATIENCE, turn, while_there
 from retinue_platform.context import Context, Platform
 from retinue_platform.sources import all_places
 from retinue_platform.tables import DatasetRow, VersionRow
@@ -37,9 +37,7 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["datasets"])
 
 FormatName = Annotated[str, Query(alias="format", max_length=60)]
-Result = TypeVar("Result")
 _PIECE = 256 * 1024
-_PATIENCE = 45.0  # seconds that a caller waits for a turn
 _SENDING = 6 * 3600.0  # seconds to take what was written: a caller that stops reading gives its turn back at last
 
 
@@ -59,7 +57,7 @@ async def get_losses(
 ) -> list[Finding]:
     """What a version would lose in a format; empty when it holds everything."""
     order = await anyio.to_thread.run_sync(lambda: _order(platform, caller, dataset_id, number, wanted))
-    return await _while_there(request.receive, _losses(platform, {**order, "archive": False}))
+    return await while_there(request.receive, _losses(platform, {**order, "archive": False}))
 
 
 @router.get("/datasets/{dataset_id}/versions/{number}/archive", name="get_archive", response_class=Response)
@@ -80,7 +78,7 @@ class Archive(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Have it written, then pass it on, for as long as the caller is there."""
-        await _while_there(receive, self._send(send))
+        await while_there(receive, self._send(send))
 
     async def _send(self, send: Send) -> None:
         started = False
@@ -103,47 +101,9 @@ class Archive(Response):
             raise
 
 
-async def _while_there(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
-    """What the work gives. It is stopped when its caller goes away: the server says so, and stops nothing by itself."""
-    doing, leaving = tasks = asyncio.create_task(work), asyncio.create_task(_gone(receive))
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if doing.done():
-            return doing.result()
-        leaving.result()  # raises what is wrong with the request
-        raise ClientDisconnect
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 async def _losses(platform: Context, order: dict[str, Any]) -> list[Finding]:
     async with _written(platform, order) as (_, losses):
         return losses
-
-
-@contextlib.asynccontextmanager
-async def turn(exporting: asyncio.Semaphore, patience: float = _PATIENCE) -> AsyncIterator[None]:
-    """One of the exports that are made at once. Raises `exports_busy` when none of the others ends in time."""
-    try:
-        async with asyncio.timeout(patience):
-            await exporting.acquire()
-    except TimeoutError:
-        raise UnavailableError(
-            f"The platform makes as many exports as it may, and none of them has ended within {patience:g} seconds.",
-            code="exports_busy",
-            hint="Try again in some minutes.",
-        ) from None
-    try:
-        yield
-    finally:
-        exporting.release()
 
 
 @contextlib.asynccontextmanager
@@ -152,7 +112,7 @@ async def _written(platform: Context, order: dict[str, Any]) -> AsyncIterator[tu
     seconds = platform.settings.import_seconds
     try:
         async with (
-            turn(platform.exporting),
+            turn(platform.exporting, _busy()),
             asyncio.timeout(seconds) as limit,
             platform.workers.working("exporter", order, CREDENTIALS) as worker,
         ):
@@ -167,6 +127,14 @@ async def _written(platform: Context, order: dict[str, Any]) -> AsyncIterator[tu
         ) from None
     finally:
         await asyncio.shield(anyio.to_thread.run_sync(lambda: shutil.rmtree(order["folder"], ignore_errors=True)))
+
+
+def _busy() -> UnavailableError:
+    return UnavailableError(
+        f"The platform makes as many exports as it may, and none of them has ended within {PATIENCE:g} seconds.",
+        code="exports_busy",
+        hint="Try again in some minutes.",
+    )
 
 
 async def _answer(worker: Worker) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import anyio.to_thread
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from sqlalchemy import select
 
 from retinue_platform import access
 from retinue_platform.auth import Caller, Identity
+from retinue_platform.callers import PATIENCE, turn, while_there
 from retinue_platform.context import Context, Platform
 from retinue_platform.datasets import (
     find_version,
@@ -120,6 +121,7 @@ def restore_dataset_version(
 
 @router.get("/datasets/{dataset_id}/versions/{a}/diff/{b}", name="diff_dataset_versions")
 async def diff_dataset_versions(
+    request: Request,
     platform: Platform,
     caller: Caller,
     dataset_id: UUID,
@@ -139,7 +141,7 @@ async def diff_dataset_versions(
         "memory_bytes": int(platform.settings.import_memory_gb * 1024**3),
         "cpu_seconds": _DIFF_SECONDS,
     }
-    answer = await _compared(platform, order)
+    answer = await while_there(request.receive, _compared(platform, order))
     if "problem" in answer:
         raise from_problem(answer["problem"])
     return VersionDiff(a=a, b=b, **answer["diff"])
@@ -148,7 +150,7 @@ async def diff_dataset_versions(
 async def _compared(platform: Context, order: dict[str, Any]) -> dict[str, Any]:
     try:
         async with (
-            platform.comparing,
+            turn(platform.comparing, _busy()),
             asyncio.timeout(_DIFF_SECONDS),
             platform.workers.working("differ", order) as worker,
         ):
@@ -161,6 +163,14 @@ async def _compared(platform: Context, order: dict[str, Any]) -> dict[str, Any]:
             f"The comparison {how}.", code="comparison_failed", hint="Try again; if it stays, ask your administrator."
         )
     return answer
+
+
+def _busy() -> UnavailableError:
+    return UnavailableError(
+        f"The platform compares one pair of versions at a time, and the last has not ended within {PATIENCE:g} seconds.",
+        code="comparisons_busy",
+        hint="Try again in some minutes.",
+    )
 
 
 def _folders(platform: Context, caller: Identity, dataset_id: UUID, numbers: tuple[int, int]) -> tuple[Path, Path]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from retinue_sdk.schema import JobState, ModelInfo, Problem, Task, TrainRequest
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 STREAM_TIMEOUT = httpx.Timeout(20.0, connect=5.0)  # a followed stream says something every 5 s
 PATIENT = httpx.Timeout(None, connect=5.0)  # for what is made when asked for: its first byte may take minutes
+_MADE = re.compile(r"/versions/[^/]+/(archive|losses|diff/[^/]+)$")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -35,6 +37,11 @@ def _options(base_url: str, token: str, timeout: httpx.Timeout | float) -> dict[
         "trust_env": address.hostname not in _LOOPBACK,
         "verify": address.scheme != "http",  # reading all certificates takes longer than a request
     }
+
+
+def is_made(path: str) -> bool:
+    """Whether what the platform has at this path is made when it is asked for: to be waited for `PATIENT`ly."""
+    return _MADE.search(path) is not None
 
 
 def error_of(status: int, content: bytes, url: str) -> RetinueError:
@@ -74,6 +81,8 @@ class Client:
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send a request; options are httpx's (json, params, content, headers). An error answer is raised."""
+        if is_made(path):
+            options.setdefault("timeout", PATIENT)
         try:
             response = self.http.request(method, path, **options)
         except httpx.TransportError as error:

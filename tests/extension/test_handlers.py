@@ -1,6 +1,7 @@
 """The pass-through: what goes up, what comes down, and what every failure looks like."""
 
 import hashlib
+import time
 
 import httpx
 import psutil
@@ -79,6 +80,16 @@ def test_a_download_that_breaks_is_seen_as_broken(server):
         client.get(f"/big?size={2**24}&stop={2**22}")
     with server.client() as client:
         assert client.get("/me").status_code == 200
+
+
+def test_a_request_ends_with_its_browser(server):
+    with server.client() as client:
+        with pytest.raises(httpx.ReadTimeout):
+            client.get("/slow", timeout=0.5)
+        deadline = time.monotonic() + 10
+        while client.get("/slow?left=1").text != "1":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_the_platforms_own_problems_come_through(server):

@@ -57,6 +57,23 @@ class Big(web.RequestHandler):
             sent += min(len(piece), size - sent)
 
 
+class Slow(web.RequestHandler):
+    """Answers nothing for as long as the caller is there; `left` says how many have gone."""
+
+    left = 0
+
+    async def get(self):
+        if self.get_argument("left", ""):
+            self.write(str(Slow.left))
+            return
+        self.gone = asyncio.Event()
+        await self.gone.wait()
+
+    def on_connection_close(self):
+        Slow.left += 1
+        self.gone.set()
+
+
 class Refuse(web.RequestHandler):
     def get(self):
         self.set_status(403)
@@ -97,7 +114,13 @@ class Socket(websocket.WebSocketHandler):
 
 async def main(port):
     app = web.Application(
-        [(f"{PREFIX}/big", Big), (f"{PREFIX}/refuse", Refuse), (f"{PREFIX}/ws", Socket), (f"{PREFIX}/(.*)", Echo)]
+        [
+            (f"{PREFIX}/big", Big),
+            (f"{PREFIX}/slow", Slow),
+            (f"{PREFIX}/refuse", Refuse),
+            (f"{PREFIX}/ws", Socket),
+            (f"{PREFIX}/(.*)", Echo),
+        ]
     )
     HTTPServer(app, max_body_size=20 * 2**20).listen(port, "127.0.0.1")
     await asyncio.Event().wait()

@@ -15,7 +15,8 @@ import yaml
 from tests.platform.running import gone, problem, wait_for, workers_of
 from tests.platform.test_datasets import archive, folders, imported, picture
 
-from retinue_platform import exports, imports
+from retinue_platform import exports, imports, versions
+from retinue_platform.callers import turn
 from retinue_platform.context import Context
 from retinue_platform.settings import Settings
 from retinue_sdk.errors import UnavailableError
@@ -197,13 +198,20 @@ def test_four_exports_at_once_and_the_next_waits_for_its_turn(start_platform):
     assert wait_for(lambda: scratch(running), lambda left: not left) == []
 
 
-async def test_an_export_that_gets_no_turn_says_so():
-    exporting = asyncio.Semaphore(1)
-    async with exports.turn(exporting, 1):
-        with pytest.raises(UnavailableError, match=r"as many exports as it may.*\[exports_busy\]"):
-            async with exports.turn(exporting, 0.01):
+@pytest.mark.parametrize(
+    ("busy", "said"),
+    [
+        (exports._busy(), r"as many exports as it may.*45 seconds.*\[exports_busy\]"),
+        (versions._busy(), r"one pair of versions at a time.*45 seconds.*\[comparisons_busy\]"),
+    ],
+)
+async def test_who_gets_no_turn_is_told(busy, said):
+    turns = asyncio.Semaphore(1)
+    async with turn(turns, busy, 1):
+        with pytest.raises(UnavailableError, match=said):
+            async with turn(turns, busy, 0.01):
                 pass
-    async with exports.turn(exporting, 1):
+    async with turn(turns, busy, 1):
         pass
 
 

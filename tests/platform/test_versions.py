@@ -11,6 +11,7 @@ import pytest
 from tests.platform.postgres import installed
 from tests.platform.running import Running, gone, problem, put, send, wait_for, workers_of
 from tests.platform.test_datasets import archive, create, folders, imported, over, picture
+from tests.platform.test_exports import asked, blocked, ready
 
 
 def more(files=None):
@@ -152,6 +153,17 @@ def test_the_difference_of_two_versions_in_pages(world):
     back = user.get(f"{path}/2/diff/1").json()
     assert [image["was_key"] for image in back["removed"]] == [f"owl/{n}.png" for n in range(7)]
     assert back["removed"][0]["annotations_removed"] == 1
+
+
+def test_a_comparison_ends_with_its_caller(start_platform):
+    running = start_platform()
+    user, dataset = ready(running)
+    with blocked(running, dataset):
+        with asked(running, user, dataset, "diff/1"):
+            (worker,) = wait_for(lambda: workers_of(running, "differ"), bool)
+        assert wait_for(lambda: gone(worker), bool, seconds=10)
+    user.get(f"/datasets/{dataset['id']}/versions/1/diff/1").raise_for_status()
+    assert "Traceback" not in running.read_log()
 
 
 def test_an_old_version_is_made_the_newest_without_copying_anything(world):

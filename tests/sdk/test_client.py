@@ -4,6 +4,7 @@ import asyncio
 import json
 import socketserver
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -32,7 +33,10 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b"half")
             return
-        if self.path.startswith("/echo"):
+        if "slow" in self.path:
+            time.sleep(0.5)
+            status, content, kind = 200, b'{"slow": true}', "application/json"
+        elif self.path.startswith("/echo"):
             status, content, kind = (
                 200,
                 json.dumps([self.path, self.headers["Authorization"]]).encode(),
@@ -96,6 +100,15 @@ async def test_error_answers(url, path, kind, code):
         with pytest.raises(kind):
             async with client.stream("GET", path):
                 pass
+
+
+def test_what_is_made_when_asked_for_is_waited_for(url):
+    with Client(url, "t", timeout=0.1) as client:
+        for made in ("archive", "losses", "diff/2"):
+            assert client.get(f"/datasets/slow/versions/1/{made}", limit=1)["slow"]
+        for other in ("/datasets/slow/versions/1", "/jobs/slow/artifacts/archive"):
+            with pytest.raises(UnavailableError, match="does not answer"):
+                client.get(other)
 
 
 def test_a_problem_arrives_whole(url):
