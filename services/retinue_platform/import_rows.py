@@ -43,6 +43,7 @@ def order_of(platform: Context, ident: UUID) -> dict[str, Any] | None:
             "store": str(platform.settings.store),
             "parent": None if parent is None else parent.digest,
             "request": row.request,
+            "unpacked_bytes": platform.settings.unpacked_limit_bytes,
             "memory_bytes": int(platform.settings.import_memory_gb * 1024**3),
             "cpu_seconds": platform.settings.import_seconds,
         }

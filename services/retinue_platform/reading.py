@@ -57,7 +57,8 @@ def read(order: dict[str, Any], reporter: Reporter) -> Read:
     if order["parent"] is not None and is_image(name):
         return _read_image(upload, name, folder / "files")
     reporter.begin("unpacking", 0.4)
-    root, findings = archive.unpack(upload, folder / "files" / _called(name), progress=reporter.progress, name=name)
+    limits = archive.Limits(total_bytes=order["unpacked_bytes"])
+    root, findings = archive.unpack(upload, folder / "files" / _called(name), limits, reporter.progress, name)
     return _read_folder(root, findings, order, reporter)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from retinue_sdk.archive_member import Limits
 from retinue_sdk.errors import RetinueError
 from retinue_sdk.fetch_policy import Policy
 from retinue_sdk.places import Source
@@ -36,7 +37,9 @@ class Settings(BaseSettings):
     trainer_token_file: Path | None = None  # file with the service token that trainers ask for
     mlflow_url: str = ""  # no MLflow when empty
     slots: int = Field(1, ge=1)  # jobs of this machine that run at once
-    upload_limit_gb: float = Field(50, gt=0)  # of one file, and of one source
+    upload_limit_gb: float = Field(
+        50, gt=0
+    )  # of one file, and of one source; an archive may hold as much, and 50 GiB in any case
     fetch_hosts: tuple[str, ...] = ()  # JSON, fetched from by URL: HOST, *.DOMAIN, HOST:PORT, http://HOST:PORT
     fetch_networks: tuple[str, ...] = ()  # JSON, not public and fetched from all the same: 10.1.0.0/16
     sources: tuple[Source, ...] = ()  # JSON, copied from: [{"url": "s3://BUCKET/FOLDER", "options": {}}], as fsspec's
@@ -74,6 +77,11 @@ class Settings(BaseSettings):
     def upload_limit_bytes(self) -> int:
         """The most bytes of one file, and of one source."""
         return int(self.upload_limit_gb * 10**9)
+
+    @property
+    def unpacked_limit_bytes(self) -> int:
+        """The most bytes that an archive may hold."""
+        return max(Limits.total_bytes, self.upload_limit_bytes)
 
     @property
     def fetch_policy(self) -> Policy:

@@ -70,6 +70,7 @@ def order_of(case, folder):
         "store": str(folder / "store"),
         "parent": None,
         "request": {"format": case.says.get("format"), "seed": 0},
+        "unpacked_bytes": 50 << 30,
         "memory_bytes": 2 << 30,
         "cpu_seconds": 60,
     }

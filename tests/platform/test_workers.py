@@ -3,10 +3,16 @@
 import asyncio
 import os
 import signal
+from uuid import uuid4
 
 import psutil
 import pytest
+from tests.platform.jobs_db import dataset_row, project_row
+from tests.platform.test_datasets import folders
 
+from retinue_platform import import_rows
+from retinue_platform.context import Context
+from retinue_platform.settings import Settings
 from retinue_platform.workers import Workers, how_it_ended, next_answer
 
 LIMITS = {"memory_bytes": 8 * 1024**3, "cpu_seconds": 60}
@@ -78,3 +84,40 @@ async def test_a_killed_server_is_started_again_and_its_workers_go_on(workers):
         assert (await next_answer(worker))["formats"]
         assert await worker.wait() == 0
     assert "coco" in await formats(workers)
+
+
+@pytest.mark.parametrize(("gigabytes", "most"), [(0.01, 50 << 30), (50, 50 << 30), (200, 200 * 10**9)])
+def test_an_archive_may_hold_what_may_be_uploaded(db, tmp_path, gigabytes, most):
+    settings = {"data": tmp_path, "hub_api_url": "http://127.0.0.1:9/hub/api", "upload_limit_gb": gigabytes}
+    context = Context(Settings(**settings, database_url=db.url.render_as_string(hide_password=False)))
+    project = project_row()
+    dataset = dataset_row(project.id, request={"upload_id": str(uuid4())})
+    with context.db.write() as session:
+        for row in (project, dataset):
+            session.add(row)
+            session.flush()
+        ident = dataset.id
+    assert import_rows.order_of(context, ident)["unpacked_bytes"] == most
+    context.db.close()
+
+
+async def test_an_archive_that_holds_more_is_refused(workers, tmp_path):
+    (tmp_path / "upload").write_bytes(folders(images=3))
+    (tmp_path / "store").mkdir()
+    order = {
+        "source": None,
+        "origin": "pets.zip",
+        "upload": str(tmp_path / "upload"),
+        "filename": "pets.zip",
+        "folder": str(tmp_path / "work"),
+        "store": str(tmp_path / "store"),
+        "parent": None,
+        "request": {"format": None, "seed": 0},
+        "unpacked_bytes": 300,
+        **LIMITS,
+    }
+    async with workers.working("importer", order) as worker:
+        while "problem" not in (answer := await next_answer(worker)):
+            pass
+    assert (answer["problem"]["code"], answer["problem"]["where"]) == ("archive_too_large", "pets.zip")
+    assert "the limit is 300" in answer["problem"]["message"]
