@@ -16,6 +16,7 @@ from tornado.iostream import StreamClosedError
 
 from retinue_lab.handlers import ProblemHandler
 from retinue_lab.platform import Platform
+from retinue_sdk.api import Upload
 from retinue_sdk.client import Client
 from retinue_sdk.errors import BadRequestError, NotFoundError, RetinueError
 from retinue_sdk.parcel import Parcel, parcel
@@ -29,6 +30,14 @@ class FilesUpload(Wire):
     project_id: UUID
     path: str  # as the contents API has it: below the server's root, with /
     upload_id: UUID | None = None
+    state: str | None = None  # as it was told when that upload began
+
+
+class FilesSent(Wire):
+    """How far it is. Files in another state are another upload: bytes of before and after a change are never mixed."""
+
+    upload: Upload
+    state: str
 
 
 class FilesHandler(ProblemHandler):
@@ -88,11 +97,12 @@ class FilesHandler(ProblemHandler):
         return Client(platform.address("").rstrip("/"), platform.token_of(self), transport=transport)
 
     async def _send(self, client: Client, wanted: FilesUpload, sent: Parcel) -> None:
-        upload = await asyncio.to_thread(announce, client, str(wanted.project_id), sent, wanted.upload_id)
+        begun = wanted.upload_id if wanted.state == sent.state else None
+        upload = await asyncio.to_thread(announce, client, str(wanted.project_id), sent, begun)
         self.set_header("Content-Type", "application/x-ndjson")
         self.set_header("X-Accel-Buffering", "no")  # or a proxy in front keeps the lines to itself
         while True:
-            self.write(f'{{"upload": {upload.model_dump_json()}}}\n')
+            self.write(f"{FilesSent(upload=upload, state=sent.state).model_dump_json()}\n")
             await self.flush()
             self.update_api_activity()  # a server that sends is not idle
             if upload.offset == upload.size:

@@ -65,11 +65,11 @@ class FileParcel:
     def __init__(self, name: str, path: Path) -> None:
         facts = path.stat()
         self.name, self.size, self.state = name, facts.st_size, str(facts.st_mtime_ns)
-        self._path = path
+        self._entry = _Entry(name, path, facts.st_size, facts.st_mtime_ns)
 
     def read(self, offset: int, count: int) -> bytes:
         """`count` bytes from `offset` on."""
-        return _read(self._path, self.size, offset, count, self.name)
+        return self._entry.content(offset, count)
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,26 @@ class _Entry:
         part = header[offset : offset + count]
         at = max(0, offset - len(header))
         if at < self.size and len(part) < count:
-            part += _read(self.path, self.size, at, count - len(part), self.name)
+            part += self.content(at, count - len(part))
         return part + bytes(min(count, self.length() - offset) - len(part))
+
+    def content(self, offset: int, count: int) -> bytes:
+        """Bytes of the file, which must be as it was found."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(offset)
+                content = file.read(count)
+                facts = os.fstat(file.fileno())
+        except OSError as error:
+            raise _unusable(f"This cannot be read: {error.strerror}.", self.name) from None
+        if (facts.st_size, facts.st_mtime_ns) == (self.size, self.written):
+            return content
+        raise ConflictError(
+            "A file changed while it was uploaded.",
+            code="upload_file_changed",
+            hint="Upload it again when nothing writes to it any more.",
+            where=printable(self.name, 200),
+        )
 
 
 class FolderParcel:
@@ -161,20 +179,3 @@ def _nothing(message: str, where: Path | str) -> BadRequestError:
 def _unusable(message: str, name: str) -> BadRequestError:
     hint = "Remove it from the folder, or put the files themselves there."
     return BadRequestError(message, code="upload_unusable", hint=hint, where=printable(name, 200))
-
-
-def _read(path: Path, size: int, offset: int, count: int, name: str) -> bytes:
-    """Bytes of a file that has this size still."""
-    try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size == size:
-                file.seek(offset)
-                return file.read(count)
-    except OSError as error:
-        raise _unusable(f"This cannot be read: {error.strerror}.", name) from None
-    raise ConflictError(
-        "A file changed while it was uploaded.",
-        code="upload_file_changed",
-        hint="Upload it again when nothing writes to it any more.",
-        where=printable(name, 200),
-    )

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import tarfile
 import uuid
 from pathlib import Path
@@ -73,6 +74,12 @@ def refused(answer, status, code):
     assert answer.json()["hint"]
 
 
+def begun(answer):
+    """What is sent with the next request to go on."""
+    first = json.loads(answer.text.splitlines()[0])
+    return {"upload_id": first["upload"]["id"], "state": first["state"]}
+
+
 def received(platform, upload):
     return (platform.data / "platform/uploads" / upload["id"]).read_bytes()
 
@@ -104,12 +111,31 @@ def test_a_file_goes_in_chunks_and_goes_on_where_it_stopped(shared, home, platfo
         part = whole[: 9 * 10**6 // 2]
         checked = {"X-Content-SHA256": hashlib.sha256(part).hexdigest()}
         client.put(f"/uploads/{upload['id']}?offset=0", content=part, headers=checked).raise_for_status()
-    lines = send(shared, "alice-token", "large.zip", project=where, upload_id=upload["id"]).text.splitlines()
-    offsets = [json.loads(line)["upload"]["offset"] for line in lines]
+    state = begun(send(shared, "alice-token", "large.zip", project=where))["state"]
+    answer = send(shared, "alice-token", "large.zip", project=where, upload_id=upload["id"], state=state)
+    offsets = [json.loads(line)["upload"]["offset"] for line in answer.text.splitlines()]
     assert offsets == [len(part), len(part) + 2**23, len(whole)]
     assert received(platform, upload) == whole
-    again = send(shared, "alice-token", "pets", project=where, upload_id=upload["id"]).text.splitlines()
-    assert json.loads(again[-1])["upload"]["id"] != upload["id"]
+    again = send(shared, "alice-token", "pets", project=where, upload_id=upload["id"], state=state)
+    assert json.loads(again.text.splitlines()[-1])["upload"]["id"] != upload["id"]
+
+
+@pytest.mark.parametrize(("path", "written"), [("one.zip", "one.zip"), ("box", "box/labels.txt")])
+def test_what_changed_meanwhile_is_sent_anew_and_never_mixed(shared, home, platform, path, written):
+    (home / "box").mkdir(exist_ok=True)
+    (home / written).write_bytes(b"old" * 1000)
+    where = project(shared, "alice-token")
+    first = begun(send(shared, "alice-token", path, project=where))
+    again = send(shared, "alice-token", path, project=where, **first)
+    assert begun(again)["upload_id"] == first["upload_id"]
+    (home / written).write_bytes(b"new" * 1000)  # as large as before
+    os.utime(home / written, ns=(0, (home / written).stat().st_mtime_ns + 1))
+    anew = send(shared, "alice-token", path, project=where, **first)
+    assert begun(anew)["upload_id"] != first["upload_id"]
+    content = received(platform, {"id": begun(anew)["upload_id"]})
+    assert (content.count(b"new"), content.count(b"old")) == (1000, 0)
+    unknown = send(shared, "alice-token", path, project=where, upload_id=first["upload_id"])
+    assert begun(unknown)["upload_id"] != first["upload_id"]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,14 @@ export interface IFilesUpload {
   project_id: string;
   path: string;
   upload_id: string | null;
+  /** As it was told when that upload began. */
+  state: string | null;
+}
+
+/** How far it is, and in which state the files are. */
+export interface IFilesSent {
+  upload: Upload;
+  state: string;
 }
 
 export class Api {

@@ -2,7 +2,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 
-import type { IFilesUpload } from './api';
+import type { IFilesSent, IFilesUpload } from './api';
 import { makeProblem, ProblemError, toProblem } from './problem';
 import type { Problem, Upload } from './schema';
 
@@ -18,7 +18,13 @@ export interface IFileMark {
 }
 
 /** Where a parcel comes from, for another page to go on with it. */
-export type Origin = { file: IFileMark } | { path: string };
+export type Origin = { file: IFileMark } | IHomeMark;
+
+export interface IHomeMark {
+  path: string;
+  /** Another one when a file there was written to; null until the Jupyter server has told it. */
+  state: string | null;
+}
 
 export interface IParcel {
   readonly origin: Origin;
@@ -159,20 +165,16 @@ export interface IFilesApi {
   sendFiles(body: IFilesUpload, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
 }
 
-/** Sent by the Jupyter server, which packs a folder on the way; `path` is as its contents API has it. */
+/** Sent by the Jupyter server, which packs a folder on the way and starts anew when a file has changed. */
 export class HomeParcel implements IParcel {
   constructor(
-    readonly path: string,
+    public origin: IHomeMark,
     private readonly _api: IFilesApi,
     public size: number | null = null
   ) {}
 
-  get origin(): Origin {
-    return { path: this.path };
-  }
-
   get name(): string {
-    return this.path.split('/').pop() || '/';
+    return this.origin.path.split('/').pop() || '/';
   }
 
   async send(
@@ -181,15 +183,16 @@ export class HomeParcel implements IParcel {
     signal: AbortSignal,
     tell: (upload: Upload) => void
   ): Promise<void> {
-    const body = { project_id: projectId, path: this.path, upload_id: begun };
+    const body = { project_id: projectId, ...this.origin, upload_id: begun };
     let last: Upload | null = null;
     for await (const line of lines(await this._api.sendFiles(body, signal))) {
-      const { upload, problem } = JSON.parse(line) as { upload?: Upload; problem?: Problem };
-      if (problem) {
-        throw new ProblemError(problem);
+      const answer = JSON.parse(line) as IFilesSent | { problem: Problem };
+      if ('problem' in answer) {
+        throw new ProblemError(answer.problem);
       }
-      last = upload as Upload;
+      last = answer.upload;
       this.size = last.size;
+      this.origin = { ...this.origin, state: answer.state };
       tell(last);
     }
     if (last?.offset !== this.size) {

@@ -37,7 +37,9 @@ export class Uploads {
   /** Sends something; a file that was interrupted on its way to the same place goes on. */
   start(what: Sent, purpose: IPurpose): Promise<void> {
     if ('path' in what) {
-      return this.resume(this._add(UUID.uuid4(), purpose, new HomeParcel(what.path, this._api)));
+      return this.resume(
+        this._add(UUID.uuid4(), purpose, new HomeParcel({ ...what, state: null }, this._api))
+      );
     }
     const begun = this.list.find(upload => isRest(upload, what.file, purpose));
     if (begun) {
@@ -114,7 +116,7 @@ export class Uploads {
 
   private async _restore({ key, id, origin, purpose, sent, size }: IRecord): Promise<void> {
     const parcel =
-      'file' in origin ? new AwaitedFile(origin, this._api) : new HomeParcel(origin.path, this._api, size);
+      'file' in origin ? new AwaitedFile(origin, this._api) : new HomeParcel(origin, this._api, size);
     const upload = this._add(key, purpose, parcel);
     upload.id = id;
     upload.sent = sent;

@@ -103,7 +103,7 @@ function answer(...frames: object[]): ReadableStream<Uint8Array> {
 }
 
 test('what the Jupyter server sends is followed, and gone on with after a problem', async () => {
-  const upload = (offset: number) => ({ upload: { id: 'ü', offset, size: 9 } });
+  const upload = (offset: number) => ({ upload: { id: 'ü', offset, size: 9 }, state: 's' });
   const asked: unknown[] = [];
   const answers = [
     answer(upload(0), upload(4), { problem: { code: 'unreachable', message: 'é' } }),
@@ -114,7 +114,7 @@ test('what the Jupyter server sends is followed, and gone on with after a proble
     asked.push(body);
     return answers.shift() as ReadableStream<Uint8Array>;
   };
-  const parcel = new HomeParcel('a/pets', { sendFiles });
+  const parcel = new HomeParcel({ path: 'a/pets', state: null }, { sendFiles });
   const sending = model(parcel, new Server(9));
   assert.equal(sending.fraction, null);
   assert.equal(await sending.run(), false);
@@ -123,7 +123,7 @@ test('what the Jupyter server sends is followed, and gone on with after a proble
   assert.match(sending.problem?.message ?? '', /stopped sending/);
   assert.equal(await sending.run(), true);
   assert.deepEqual(asked, [
-    { project_id: 'p', path: 'a/pets', upload_id: null },
-    ...Array(2).fill({ project_id: 'p', path: 'a/pets', upload_id: 'ü' })
+    { project_id: 'p', path: 'a/pets', state: null, upload_id: null },
+    ...Array(2).fill({ project_id: 'p', path: 'a/pets', state: 's', upload_id: 'ü' })
   ]);
 });

@@ -50,6 +50,10 @@ async function next(offset: number | null, left: IRecord = record) {
       return tell(from + bytes.length);
     },
     deleteUpload: async (id: string) => asked.push(['delete', id]),
+    sendFiles: async (body: unknown) => {
+      asked.push(['send', body]);
+      return new Blob([`${JSON.stringify({ upload: tell(10), state: 'newer' })}\n`]).stream();
+    },
     createDataset: async (...args: unknown[]) => asked.push(['create', ...args])
   };
   const uploads = new Uploads(api as unknown as Api, recoveries, () => undefined);
@@ -76,6 +80,15 @@ test('the same file given as a new one goes on too', async () => {
   assert.deepEqual(asked, [
     ['put', 'u', 4, '456789'],
     ['create', 'p', { name: 'b', upload_id: 'u' }]
+  ]);
+});
+
+test('files of the Jupyter server go on by the state they had', async () => {
+  const { uploads, asked } = await next(4, { ...record, origin: { path: 'pets', state: 'old' } });
+  await uploads.resume(uploads.list[0]);
+  assert.deepEqual(asked, [
+    ['send', { project_id: 'p', path: 'pets', state: 'old', upload_id: 'u' }],
+    created
   ]);
 });
 
