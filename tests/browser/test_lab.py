@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests import stranger
 from tests.browser.conftest import answered, images_zip, make_dataset, recorded
+from tests.sdk.test_video import video
 
 pytestmark = [pytest.mark.browser, pytest.mark.hub, pytest.mark.timeout(900)]
 
@@ -177,3 +178,21 @@ def test_data_comes_from_files_and_places_and_what_fails_is_tried_again_or_put_a
     expect(body.get_by_role("alert")).to_contain_text("archive")
     body.get_by_role("button", name="Dismiss").click()
     expect(page.locator(".retinue-Problem")).to_have_count(0)
+
+
+def test_a_video_that_failed_is_tried_again_with_other_frames(lab, opened):
+    page = lab.page
+    lab.create_project("Film")
+    film = opened / "film.mp4"
+    whole = video(film).read_bytes()
+    film.write_bytes(whole[:100])
+    page.get_by_role("button", name="From a URL or bucket…").click()
+    page.locator(".jp-Dialog").get_by_label("Address").fill(f"{opened.as_uri()}/film.mp4")
+    page.keyboard.press("Enter")
+    item = page.locator(".retinue-Item[data-dataset]")
+    expect(item.get_by_role("alert")).to_contain_text("video_unreadable")
+    film.write_bytes(whole)
+    item.get_by_label("Unit").select_option(label="frames")
+    item.get_by_label("One every").fill("5")
+    item.get_by_role("button", name="Try the import of film again").click()
+    expect(item).to_contain_text("4 images")

@@ -3,9 +3,11 @@ import React from 'react';
 
 import { confirmDelete, confirmImportCancel } from './confirm';
 import { FormatSelect, useFormats } from './export';
+import { Frames } from './intake';
 import type { Dataset, Problem } from './schema';
 import type { IUi } from './ui';
 import { ProblemView, Progress, useAction } from './ui';
+import { FIRST_STEP } from './what';
 
 const AS_BEFORE = '';
 const RECOGNISE = '?';
@@ -51,7 +53,7 @@ function stageWord(stage: string, trans: IUi['trans']): string {
   return words[stage] ?? stage;
 }
 
-/** Why an import or an addition failed: it can be tried again in another format, put away, or deleted. */
+/** Why an import or an addition failed: it can be tried again in another format or with other frames, put away, or deleted. */
 export function Failed(props: IProps): JSX.Element | null {
   return props.dataset.problem && <FailedForm {...props} />;
 }
@@ -60,31 +62,38 @@ function FailedForm({ ui, dataset }: IProps): JSX.Element {
   const { model, trans } = ui;
   const formats = useFormats(ui);
   const [format, setFormat] = React.useState(AS_BEFORE);
+  const [step, setStep] = React.useState(FIRST_STEP);
   const { busy, problem, run } = useAction();
+  const failure = dataset.problem as unknown as Problem;
+  const video = failure.code.startsWith('video_');
   const whole = dataset.status === 'failed';
   const dismiss = () => run(() => model.api.deleteProblem(dataset.id));
   const again = (event: React.FormEvent) => {
     event.preventDefault();
-    const changes = format === AS_BEFORE ? {} : { format: format === RECOGNISE ? null : format };
-    run(() => model.retry(dataset, changes));
+    const reading = format === AS_BEFORE ? {} : { format: format === RECOGNISE ? null : format };
+    run(() => model.retry(dataset, video ? step : reading));
   };
   return (
     <div className="retinue-Failed">
       <ProblemView
-        problem={dataset.problem as unknown as Problem}
+        problem={failure}
         trans={trans}
         onDismiss={whole || !model.canWrite ? undefined : dismiss}
       />
       {problem && <ProblemView problem={problem} trans={trans} />}
       {model.canWrite && (
         <form onSubmit={again}>
-          <FormatSelect
-            formats={[{ name: RECOGNISE, title: trans.__('Recognise it') }, ...formats]}
-            none={trans.__('As before')}
-            label={trans.__('Read it as')}
-            value={format}
-            choose={setFormat}
-          />
+          {video ? (
+            <Frames trans={trans} step={step} set={setStep} />
+          ) : (
+            <FormatSelect
+              formats={[{ name: RECOGNISE, title: trans.__('Recognise it') }, ...formats]}
+              none={trans.__('As before')}
+              label={trans.__('Read it as')}
+              value={format}
+              choose={setFormat}
+            />
+          )}
           <button
             className="jp-mod-styled"
             disabled={busy}
