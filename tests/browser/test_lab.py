@@ -61,7 +61,11 @@ def test_what_is_wrong_is_shown_at_its_field_and_what_is_deleted_elsewhere_goes(
 def test_what_is_not_a_dataset_is_refused_with_reason_and_cure(lab):
     lab.create_project("Broken")
     lab.drop("notes.zip", b"these are not the images you are looking for")
-    expect(lab.page.locator(".retinue-Panel .retinue-Problem")).to_contain_text("zip")
+    problem = lab.page.locator(".retinue-Panel .retinue-Problem")
+    expect(problem).to_contain_text("zip")
+    lab.drop("alone.png", b"never sent")
+    expect(problem.filter(has_text="A single image is no dataset")).to_contain_text("Add images…")
+    expect(lab.page.locator(".retinue-Item[data-dataset]")).to_have_count(1)
 
 
 def test_a_strangers_format_is_offered_and_recognised(lab):
@@ -142,9 +146,15 @@ def test_data_comes_from_files_and_places_and_what_fails_is_tried_again_or_put_a
             archive.extractall(folder)
     item = page.locator(".retinue-Item[data-dataset]")
 
+    (lab.home() / "alone.png").write_bytes(b"no more than an image")
+    make = page.get_by_role("menuitem", name="Make a Retinue dataset of this")
     page.locator('.lm-TabBar-tab[data-id="filebrowser"]').click()
+    page.locator(".jp-DirListing-item", has_text="alone").click(button="right")
+    expect(page.get_by_role("menuitem", name="Rename")).to_be_visible()
+    expect(make).to_have_count(0)
+    page.keyboard.press("Escape")
     page.locator(".jp-DirListing-item", has_text="pets").click(button="right")
-    page.get_by_role("menuitem", name="Make a Retinue dataset of this").click()
+    make.click()
     expect(item.filter(has_text="pets")).to_contain_text("20 images · 2 classes")
 
     page.get_by_role("button", name="From a URL or bucket…").click()

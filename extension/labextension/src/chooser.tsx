@@ -4,7 +4,7 @@ import React from 'react';
 import { SourceField } from './intake';
 import type { IUi } from './ui';
 import type { What } from './what';
-import { ACCEPT } from './what';
+import { ACCEPT_MORE } from './what';
 
 type From = 'computer' | 'files' | 'elsewhere';
 
@@ -39,7 +39,7 @@ export function Chooser({ ui, what, choose }: IChooser): JSX.Element {
           {trans.__('Archive, image or video')}{' '}
           <input
             type="file"
-            accept={ACCEPT}
+            accept={ACCEPT_MORE}
             onChange={event => choose(event.target.files?.[0] ? { file: event.target.files[0] } : null)}
           />
         </label>
@@ -59,7 +59,7 @@ export function Chooser({ ui, what, choose }: IChooser): JSX.Element {
 function FromFiles({ ui, what, choose }: IChooser): JSX.Element {
   const { files, trans } = ui;
   const pick = async () => {
-    const [path] = (await files?.choose()) ?? [];
+    const [path] = (await files?.choose(true)) ?? [];
     if (path !== undefined) {
       choose({ path });
     }

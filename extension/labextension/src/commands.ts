@@ -106,7 +106,7 @@ async function makeDataset(ui: IUi, places: IPlaces, files: Files, args: IMakeAr
   const chosen = path !== undefined ? [path] : selected ? files.selected : null;
   if (await openProject(ui, places)) {
     for (const path of chosen ?? (await files.choose())) {
-      const reading = await askReading(ui.trans, path, format);
+      const reading = await askReading(ui, path, format);
       if (reading) {
         await takeIn(ui, { path }, reading, name);
       }

@@ -6,7 +6,7 @@ import { askReading } from './intake';
 import { takeIn } from './taken';
 import { CommandIDs } from './tokens';
 import type { IUi } from './ui';
-import { ACCEPT } from './what';
+import { ACCEPT_NEW } from './what';
 
 export function DropZone(ui: IUi): JSX.Element {
   const { commands, model, trans } = ui;
@@ -22,7 +22,7 @@ export function DropZone(ui: IUi): JSX.Element {
   const send = async (files: File[]) => {
     const format = takeFormat();
     for (const file of files) {
-      const reading = await askReading(trans, file.name, format);
+      const reading = await askReading(ui, file.name, format);
       if (reading) {
         await takeIn(ui, { file }, reading);
       }
@@ -62,7 +62,7 @@ export function DropZone(ui: IUi): JSX.Element {
       <input
         ref={input}
         type="file"
-        accept={ACCEPT}
+        accept={ACCEPT_NEW}
         hidden
         data-retinue="upload"
         onChange={event => {
@@ -86,6 +86,7 @@ export function DropZone(ui: IUi): JSX.Element {
           {trans.__('From a URL or bucket…')}
         </button>
       </div>
+      <small>{trans.__('Single images: open a dataset, then “Add images…”.')}</small>
     </div>
   );
 }

@@ -6,7 +6,7 @@ import type { Contents } from '@jupyterlab/services';
 import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
 
 import { ask } from './ui';
-import { isData } from './what';
+import { isData, isImage } from './what';
 
 export class Files {
   constructor(
@@ -15,23 +15,25 @@ export class Files {
     private readonly _translator: ITranslator
   ) {}
 
-  /** What is selected in the file browser, when all of it may be a dataset; none otherwise. */
+  /** What is selected in the file browser, when a dataset can be made of each; none otherwise. */
   get selected(): string[] {
     const items = [...(this._browsers?.tracker.currentWidget?.selectedItems() ?? [])];
-    return items.every(isUsable) ? items.map(item => this._path(item)) : [];
+    return items.every(item => isUsable(item)) ? items.map(item => this._path(item)) : [];
   }
 
-  /** Asks for folders, archives, videos or images. */
-  async choose(): Promise<string[]> {
+  /** Asks for folders, archives or videos; for single images too where they are added to a dataset. */
+  async choose(images = false): Promise<string[]> {
     const trans = this._translator.load('retinue');
     const answer = await FileDialog.getOpenFiles({
       manager: this._manager,
       translator: this._translator,
       title: trans.__('Choose from my files'),
-      label: trans.__(
-        'A folder, an archive, a video or images. When none is selected, the folder shown is taken.'
-      ),
-      filter: item => (isUsable(item) ? {} : null)
+      label: images
+        ? trans.__(
+            'A folder, an archive, a video or an image. When none is selected, the folder shown is taken.'
+          )
+        : trans.__('A folder, an archive or a video. When none is selected, the folder shown is taken.'),
+      filter: item => (isUsable(item, images) ? {} : null)
     });
     const paths = (answer.button.accept && answer.value?.map(item => this._path(item))) || [];
     return paths.includes('') && !(await askForAll(trans)) ? [] : paths;
@@ -51,6 +53,6 @@ function askForAll(trans: TranslationBundle): Promise<boolean> {
   });
 }
 
-function isUsable(item: Contents.IModel): boolean {
-  return item.type === 'directory' || isData(item.name);
+function isUsable({ type, name }: Contents.IModel, images = false): boolean {
+  return type === 'directory' || isData(name) || (images && isImage(name));
 }

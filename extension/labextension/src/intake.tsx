@@ -3,13 +3,13 @@ import React from 'react';
 
 import { askForm } from './dialog';
 import { FormatSelect, useFormats } from './export';
-import { toProblem } from './problem';
+import { makeProblem, ProblemError, toProblem } from './problem';
 import { useLoaded } from './reload';
 import type { Problem, Sources } from './schema';
 import { takeIn } from './taken';
 import type { IUi } from './ui';
 import { ProblemView } from './ui';
-import { datasetName, FIRST_STEP, canStay, isVideo, nameOf } from './what';
+import { datasetName, FIRST_STEP, canStay, isImage, isVideo, nameOf } from './what';
 import type { Reading, Step } from './what';
 
 type Trans = IUi['trans'];
@@ -60,8 +60,13 @@ export function Frames({ trans, step, set }: IFrames): JSX.Element {
   );
 }
 
-/** How something of this name is to be read: of a video it is asked which frames. Null when that is called off. */
-export async function askReading(trans: Trans, name: string, format: string | null): Promise<Reading | null> {
+/** How a new dataset of this name is to be read: of a video it is asked which frames. Null when it is not to be. */
+export async function askReading(ui: IUi, name: string, format: string | null): Promise<Reading | null> {
+  const { model, trans } = ui;
+  if (isImage(name)) {
+    model.tell(new ProblemError(aloneProblem(trans, name)));
+    return null;
+  }
   if (!isVideo(name)) {
     return { format };
   }
@@ -72,6 +77,14 @@ export async function askReading(trans: Trans, name: string, format: string | nu
     first: FIRST_STEP,
     draw: (step, set) => <Frames trans={trans} step={step} set={set} />
   });
+}
+
+function aloneProblem(trans: Trans, name: string): Problem {
+  return makeProblem(
+    'image_alone',
+    trans.__('A single image is no dataset: “%1”.', name),
+    trans.__('Open a dataset and press “Add images…”; for a new one, take a folder or an archive of images.')
+  );
 }
 
 /** What the operator has opened; null until it is known. */

@@ -11,8 +11,9 @@ export type Step = Pick<DatasetCreate, 'every' | 'seconds'>;
 
 export const FIRST_STEP: Step = { every: null, seconds: 1 };
 
-/** For a file input. */
-export const ACCEPT = '.zip,.tar,.tgz,.gz,.zst,image/*,video/*';
+/** For a file input: of what a dataset can be made, and with the single images that can be added to one. */
+export const ACCEPT_NEW = '.zip,.tar,.tgz,.gz,.zst,video/*';
+export const ACCEPT_MORE = `${ACCEPT_NEW},image/*`;
 
 const ARCHIVE = /\.(zip|tar|tgz|tar\.gz|tar\.zst)$/i;
 const IMAGE = /\.(bmp|gif|jpe?g|mpo|png|pgm|ppm|tiff?|webp)$/i;
@@ -37,9 +38,13 @@ export function canStay(source: string): boolean {
   return /^(?!https?:|hf:)[a-z0-9]+:\/\//i.test(source.trim());
 }
 
-/** Whether a file of this name may be a dataset, or become part of one. */
+export function isImage(name: string): boolean {
+  return IMAGE.test(name);
+}
+
+/** Whether a dataset can be made of a file of this name. */
 export function isData(name: string): boolean {
-  return [ARCHIVE, IMAGE, VIDEO].some(kind => kind.test(name));
+  return ARCHIVE.test(name) || VIDEO.test(name);
 }
 
 /** What a dataset made of a file is called when nobody says. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { canStay, datasetName, isData, isVideo, nameOf } from '../src/what';
+import { canStay, datasetName, isData, isImage, isVideo, nameOf } from '../src/what';
 
 test('what is taken in has a name', () => {
   for (const [source, name] of [
@@ -19,11 +19,12 @@ test('what is taken in has a name', () => {
 
 test('what it is, its name says', () => {
   assert.deepEqual(['a.mp4', 'a.MOV', 'mp4'].map(isVideo), [true, true, false]);
-  assert.deepEqual(['a.zip', 'a.tar.zst', 'a.png', 'a.mkv', 'a.py', 'zip'].map(isData), [
+  assert.deepEqual(['a.JPG', 'a.tif', 'a.zip', 'png'].map(isImage), [true, true, false, false]);
+  assert.deepEqual(['a.zip', 'a.tar.zst', 'a.mkv', 'a.png', 'a.py', 'zip'].map(isData), [
     true,
     true,
     true,
-    true,
+    false,
     false,
     false
   ]);
