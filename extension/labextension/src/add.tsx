@@ -2,7 +2,9 @@
 import React from 'react';
 
 import { Chooser } from './chooser';
+import { ClassLines } from './classlines';
 import { readClassMap } from './classmap';
+import type { IClassLine } from './classmap';
 import { FormatSelect, useFormats } from './export';
 import { Failed, Importing } from './failed';
 import { Frames, InPlace } from './intake';
@@ -12,8 +14,6 @@ import { ProblemView, useAction } from './ui';
 import { UploadItem } from './uploaditem';
 import { FIRST_STEP, canStay, isVideo, nameOf } from './what';
 import type { What } from './what';
-
-const NAMED = 50; // classes in the hint
 
 type Settings = Pick<VersionCreate, 'format' | 'in_place' | 'conflict' | 'split' | 'note'>;
 
@@ -70,8 +70,8 @@ function AddForm({ ui, classes, busy, add }: IForm): JSX.Element {
   const [step, setStep] = React.useState(FIRST_STEP);
   const { busy: asking, problem, run } = useAction();
   const [settings, setSettings] = React.useState(FIRST);
-  const [map, setMap] = React.useState('');
-  const { classes: renamed, wrong } = readClassMap(map);
+  const [lines, setLines] = React.useState<IClassLine[]>([]);
+  const { classes: renamed, twice } = readClassMap(lines);
   const video = what !== null && isVideo(nameOf(what));
   const place = what !== null && 'source' in what && canStay(what.source) && !video;
   const set = (part: Partial<Settings>) => setSettings({ ...settings, ...part });
@@ -99,9 +99,9 @@ function AddForm({ ui, classes, busy, add }: IForm): JSX.Element {
         />
       )}
       <Choices trans={trans} settings={settings} set={set} />
-      <ClassMap trans={trans} classes={classes} text={map} wrong={wrong} write={setMap} />
+      <ClassLines trans={trans} classes={classes} lines={lines} twice={twice} set={setLines} />
       {problem && <ProblemView problem={problem} trans={trans} />}
-      <button className="jp-mod-styled jp-mod-accept" disabled={!what || busy || asking || wrong.length > 0}>
+      <button className="jp-mod-styled jp-mod-accept" disabled={!what || busy || asking || twice.length > 0}>
         {trans.__('Add to the dataset')}
       </button>
     </form>
@@ -152,41 +152,6 @@ function Choices({ trans, settings, set }: IChoices): JSX.Element {
         />
       </label>
     </>
-  );
-}
-
-interface IClassText {
-  trans: IUi['trans'];
-  classes: string[];
-  text: string;
-  wrong: string[];
-  write: (text: string) => void;
-}
-
-function ClassMap({ trans, classes, text, wrong, write }: IClassText): JSX.Element {
-  const id = React.useId();
-  const names = classes.slice(0, NAMED).join(', ') + (classes.length > NAMED ? ', …' : '');
-  return (
-    <label>
-      {trans.__('Classes by another name')}
-      <textarea
-        className="jp-mod-styled"
-        rows={3}
-        value={text}
-        placeholder={trans.__('incoming name = existing name')}
-        aria-describedby={id}
-        aria-invalid={wrong.length > 0}
-        onChange={event => write(event.target.value)}
-      />
-      <small id={id}>
-        {trans.__('One a line; nothing after the = leaves the class out. The classes here: %1', names)}
-        {wrong.length > 0 && (
-          <span className="retinue-Field-errors" role="alert">
-            {trans.__('Not of the form “incoming = existing”, or named twice: %1', wrong.join('; '))}
-          </span>
-        )}
-      </small>
-    </label>
   );
 }
 

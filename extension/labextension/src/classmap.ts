@@ -1,23 +1,29 @@
-/** The text in which people say what incoming classes are called here: a line each, "incoming name = existing name". */
+/** What people say incoming classes are called here, a line each. */
+
+export interface IClassLine {
+  /** As the class comes in. */
+  name: string;
+  /** The existing one; null to leave it out, undefined when that is not said yet. */
+  existing?: string | null;
+}
 
 export interface IClassMap {
   /** Incoming name to the existing one, or to null to leave it out. */
   classes: Record<string, string | null>;
-  /** Lines that say nothing, or a name for the second time. */
-  wrong: string[];
+  /** Names that are there for the second time. */
+  twice: string[];
 }
 
-export function readClassMap(text: string): IClassMap {
+export function readClassMap(lines: IClassLine[]): IClassMap {
   const classes = new Map<string, string | null>();
-  const wrong: string[] = [];
-  for (const line of text.split('\n').filter(line => line.trim())) {
-    const at = line.indexOf('=');
-    const name = line.slice(0, Math.max(0, at)).trim();
-    if (!name || classes.has(name)) {
-      wrong.push(line.trim());
-    } else {
-      classes.set(name, line.slice(at + 1).trim() || null);
+  const twice: string[] = [];
+  for (const { name, existing } of lines) {
+    const incoming = name.trim();
+    if (classes.has(incoming)) {
+      twice.push(incoming);
+    } else if (incoming && existing !== undefined) {
+      classes.set(incoming, existing);
     }
   }
-  return { classes: Object.fromEntries(classes), wrong };
+  return { classes: Object.fromEntries(classes), twice };
 }

@@ -4,13 +4,22 @@ import { test } from 'node:test';
 import { readClassMap } from '../src/classmap';
 
 test('a line says what a class is called here, or leaves it out', () => {
-  const { classes, wrong } = readClassMap(' kitty = cat\r\n\n lorry=truck \nnoise =\n a = b = c');
-  assert.deepEqual(classes, { kitty: 'cat', lorry: 'truck', noise: null, a: 'b = c' });
-  assert.deepEqual(wrong, []);
+  const { classes, twice } = readClassMap([
+    { name: ' kitty ', existing: 'cat' },
+    { name: 'noise', existing: null },
+    { name: 'a = b', existing: 'b = c' },
+    { name: 'not yet' },
+    { name: '' }
+  ]);
+  assert.deepEqual(classes, { kitty: 'cat', noise: null, 'a = b': 'b = c' });
+  assert.deepEqual(twice, []);
 });
 
-test('a line without a name, without a sign, or with a name again is wrong', () => {
-  const { classes, wrong } = readClassMap('cat\n= dog\nfox = dog\nfox = cat');
+test('a name is there once', () => {
+  const { classes, twice } = readClassMap([
+    { name: 'fox', existing: 'dog' },
+    { name: 'fox ', existing: 'cat' }
+  ]);
   assert.deepEqual(classes, { fox: 'dog' });
-  assert.deepEqual(wrong, ['cat', '= dog', 'fox = cat']);
+  assert.deepEqual(twice, ['fox']);
 });
