@@ -92,9 +92,9 @@ export class Api {
     return this._send('POST', `datasets/${datasetId}/versions/${version}/restore`, {});
   }
 
-  /** What changed from one version to another; at most `limit` images of each kind. */
-  diff(datasetId: string, from: number, to: number, limit: number): Promise<VersionDiff> {
-    return this._json(`datasets/${datasetId}/versions/${from}/diff/${to}?limit=${limit}`);
+  /** What changed from one version to another; of each kind at most `limit` images, from the one at `offset`. */
+  diff(datasetId: string, from: number, to: number, limit: number, offset: number): Promise<VersionDiff> {
+    return this._json(`datasets/${datasetId}/versions/${from}/diff/${to}?limit=${limit}&offset=${offset}`);
   }
 
   trash(projectId: string): Promise<TrashedDataset[]> {

@@ -1,25 +1,35 @@
 /** What changed from one version of a dataset to another. */
 import React from 'react';
 
-import { toProblem } from './problem';
 import { useLoads } from './reload';
-import type { ImageChange, Problem, VersionDiff } from './schema';
+import type { Dataset, ImageChange, VersionDiff } from './schema';
 import type { IUi } from './ui';
-import { ProblemView } from './ui';
+import { ProblemView, useAction } from './ui';
 
-const SHOWN = 50;
+const PAGE = 50; // images of each kind
+const KINDS = ['added', 'removed', 'modified', 'moved'] as const;
+
+type Kind = (typeof KINDS)[number];
+
+/** The numbers of two versions. */
+export interface IPair {
+  from: number;
+  to: number;
+}
 
 interface ICompare {
   ui: IUi;
-  datasetId: string;
-  from: number;
-  to: number;
+  dataset: Dataset;
+  pair: IPair;
+  choose: (pair: IPair) => void;
   close: () => void;
 }
 
-export function Compare({ ui, datasetId, from, to, close }: ICompare): JSX.Element {
+export function Compare({ ui, dataset, pair, choose, close }: ICompare): JSX.Element {
   const { trans } = ui;
-  const { diff, problem } = useDiff(ui, datasetId, from, to);
+  const loads = useLoads(ui);
+  const { from, to } = pair;
+  const numbers = dataset.versions.map(version => version.number);
   const title = trans.__('What changed from version %1 to version %2', from, to);
   return (
     <section className="retinue-Compare" aria-label={title}>
@@ -29,19 +39,72 @@ export function Compare({ ui, datasetId, from, to, close }: ICompare): JSX.Eleme
           {trans.__('Close')}
         </button>
       </h2>
-      {problem && <ProblemView problem={problem} trans={trans} />}
-      {!diff && !problem && <p role="status">{trans.__('Comparing…')}</p>}
-      {diff && <Changes diff={diff} trans={trans} />}
+      <p className="retinue-Compare-pair">
+        <Choice
+          label={trans.__('From')}
+          numbers={numbers}
+          value={from}
+          choose={from => choose({ from, to })}
+        />
+        <Choice label={trans.__('To')} numbers={numbers} value={to} choose={to => choose({ from, to })} />
+      </p>
+      <Changes key={`${from} ${to} ${loads}`} ui={ui} datasetId={dataset.id} pair={pair} />
     </section>
   );
 }
 
-interface IPart {
+interface IChoice {
+  label: string;
+  numbers: number[];
+  value: number;
+  choose: (version: number) => void;
+}
+
+function Choice({ label, numbers, value, choose }: IChoice): JSX.Element {
+  return (
+    <label>
+      {label}{' '}
+      <select className="jp-mod-styled" value={value} onChange={event => choose(Number(event.target.value))}>
+        {numbers.map(number => (
+          <option key={number} value={number}>{`v${number}`}</option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function Changes({ ui, datasetId, pair }: { ui: IUi; datasetId: string; pair: IPair }): JSX.Element {
+  const { model, trans } = ui;
+  const [pages, setPages] = React.useState<VersionDiff[]>([]);
+  const { busy, problem, run } = useAction();
+  const load = () =>
+    run(async () => {
+      const page = await model.api.diff(datasetId, pair.from, pair.to, PAGE, pages.length * PAGE);
+      setPages([...pages, page]);
+    });
+  React.useEffect(load, []);
+  const [diff] = pages;
+  return (
+    <>
+      {diff && <Summary diff={diff} trans={trans} />}
+      {diff && <Images pages={pages} trans={trans} />}
+      {problem && <ProblemView problem={problem} trans={trans} />}
+      {busy && <p role="status">{trans.__('Comparing…')}</p>}
+      {!busy && diff && pages.flatMap(linesOf).length < countOf(diff) && (
+        <button className="jp-mod-styled" onClick={load}>
+          {trans.__('Show more')}
+        </button>
+      )}
+    </>
+  );
+}
+
+interface ISummary {
   diff: VersionDiff;
   trans: IUi['trans'];
 }
 
-function Changes({ diff, trans }: IPart): JSX.Element {
+function Summary({ diff, trans }: ISummary): JSX.Element {
   const { images, annotations, classes_added, classes_removed } = diff;
   const counts = [...Object.values(images), ...Object.values(annotations)];
   if (!classes_added.length && !classes_removed.length && counts.every(count => count === 0)) {
@@ -52,12 +115,11 @@ function Changes({ diff, trans }: IPart): JSX.Element {
       <Counts diff={diff} trans={trans} />
       {classes_added.length > 0 && <p>{trans.__('Classes added: %1', classes_added.join(', '))}</p>}
       {classes_removed.length > 0 && <p>{trans.__('Classes removed: %1', classes_removed.join(', '))}</p>}
-      <Images diff={diff} trans={trans} />
     </>
   );
 }
 
-function Counts({ diff: { images, annotations }, trans }: IPart): JSX.Element {
+function Counts({ diff: { images, annotations }, trans }: ISummary): JSX.Element {
   const row = (name: string, ...counts: (number | null)[]) => (
     <tr>
       <th scope="row">{name}</th>
@@ -95,23 +157,31 @@ export function Heads({ names }: { names: string[] }): JSX.Element {
   );
 }
 
-function Images({ diff, trans }: IPart): JSX.Element | null {
-  const kinds: [string, ImageChange[]][] = [
-    [trans.__('added'), diff.added],
-    [trans.__('removed'), diff.removed],
-    [trans.__('modified'), diff.modified],
-    [trans.__('moved'), diff.moved]
-  ];
-  const lines = kinds.flatMap(([kind, changes]) => changes.map(change => ({ kind, change })));
-  if (!lines.length) {
+/** The images on a page, by the kind of their change. */
+function linesOf(page: VersionDiff): { kind: Kind; change: ImageChange }[] {
+  return KINDS.flatMap(kind => page[kind].map(change => ({ kind, change })));
+}
+
+function countOf({ images }: VersionDiff): number {
+  return KINDS.reduce((sum, kind) => sum + images[kind], 0);
+}
+
+function Images({ pages, trans }: { pages: VersionDiff[]; trans: IUi['trans'] }): JSX.Element | null {
+  const words = {
+    added: trans.__('added'),
+    removed: trans.__('removed'),
+    modified: trans.__('modified'),
+    moved: trans.__('moved')
+  };
+  const lines = pages.flatMap(linesOf);
+  const total = countOf(pages[0]);
+  if (!total) {
     return null;
   }
-  const { added, removed, modified, moved } = diff.images;
-  const all = added + removed + modified + moved;
-  const first = trans.__('The first %1 of %2 changes', SHOWN, all.toLocaleString());
+  const shown = trans.__('%1 of %2 changes', lines.length.toLocaleString(), total.toLocaleString());
   return (
     <table className="retinue-Table">
-      <caption>{all > SHOWN ? first : trans.__('Changed images')}</caption>
+      <caption>{lines.length < total ? shown : trans.__('Changed images')}</caption>
       <Heads
         names={[
           trans.__('Kind'),
@@ -123,9 +193,9 @@ function Images({ diff, trans }: IPart): JSX.Element | null {
         ]}
       />
       <tbody>
-        {lines.slice(0, SHOWN).map(({ kind, change }) => (
+        {lines.map(({ kind, change }) => (
           <tr key={`${kind} ${change.key}`}>
-            <td>{[kind, ...details(change, trans)].join(', ')}</td>
+            <td>{[words[kind], ...details(change, trans)].join(', ')}</td>
             <td>{place(change.key, change.split)}</td>
             <td>{was(change)}</td>
             <td>{change.annotations_added}</td>
@@ -153,28 +223,4 @@ function place(key: string, split: string): string {
 function was(change: ImageChange): string {
   const same = change.was_key === change.key && change.was_split === change.split;
   return same || !change.was_key ? '' : place(change.was_key, change.was_split);
-}
-
-interface IDiff {
-  diff: VersionDiff | null;
-  problem: Problem | null;
-}
-
-const NOTHING: IDiff = { diff: null, problem: null };
-
-function useDiff({ model }: IUi, dataset: string, from: number, to: number): IDiff {
-  const [state, setState] = React.useState<IDiff>(NOTHING);
-  const loads = useLoads({ model });
-  React.useEffect(() => {
-    let shown = true;
-    setState(NOTHING);
-    model.api.diff(dataset, from, to, SHOWN).then(
-      diff => shown && setState({ diff, problem: null }),
-      error => shown && setState({ diff: null, problem: toProblem(error) })
-    );
-    return () => {
-      shown = false;
-    };
-  }, [model, dataset, from, to, loads]);
-  return state;
 }

@@ -1,7 +1,8 @@
-/** The versions of a dataset: look at one, compare it with the newest, or make its content the newest again. */
+/** The versions of a dataset: look at one, compare any two, or make its content the newest again. */
 import React from 'react';
 
 import { Compare, Heads } from './compare';
+import type { IPair } from './compare';
 import type { Dataset, DatasetVersion } from './schema';
 import type { IUi } from './ui';
 import { ask, ProblemView, size, useAction } from './ui';
@@ -15,7 +16,7 @@ interface IVersions {
 
 export function Versions({ ui, dataset, shown, choose }: IVersions): JSX.Element {
   const { trans } = ui;
-  const [compared, compare] = React.useState<number | null>(null);
+  const [compared, compare] = React.useState<IPair | null>(null);
   const { busy, problem, run } = useAction();
   const newest = dataset.versions[0];
   const restore = (version: DatasetVersion) =>
@@ -43,7 +44,7 @@ export function Versions({ ui, dataset, shown, choose }: IVersions): JSX.Element
                       version={version}
                       canRestore={version.digest !== newest.digest}
                       busy={busy || dataset.status === 'importing'}
-                      compare={compare}
+                      compare={() => compare({ from: version.number, to: newest.number })}
                       restore={restore}
                     />
                   )}
@@ -54,13 +55,7 @@ export function Versions({ ui, dataset, shown, choose }: IVersions): JSX.Element
         </table>
       </section>
       {compared !== null && (
-        <Compare
-          ui={ui}
-          datasetId={dataset.id}
-          from={compared}
-          to={newest.number}
-          close={() => compare(null)}
-        />
+        <Compare ui={ui} dataset={dataset} pair={compared} choose={compare} close={() => compare(null)} />
       )}
     </>
   );
@@ -116,7 +111,7 @@ interface IActions {
   version: DatasetVersion;
   canRestore: boolean;
   busy: boolean;
-  compare: (version: number) => void;
+  compare: () => void;
   restore: (version: DatasetVersion) => void;
 }
 
@@ -127,7 +122,7 @@ function Actions({ ui, version, canRestore, busy, compare, restore }: IActions):
       <button
         className="retinue-Link"
         aria-label={trans.__('Compare version %1 with the newest', version.number)}
-        onClick={() => compare(version.number)}
+        onClick={compare}
       >
         {trans.__('Compare')}
       </button>
