@@ -15,7 +15,8 @@ from retinue_sdk.archive_member import CHUNK, Limits, Member, Read, special, too
 from retinue_sdk.archive_names import Ignored, file_kind, safe_parts
 from retinue_sdk.disk import on_disk
 from retinue_sdk.errors import DataError
-from retinue_sdk.formats.report import Report
+from retinue_sdk.formats.json_files import MAX_BYTES
+from retinue_sdk.formats.report import Report, refuse_blocking
 from retinue_sdk.names import is_hidden, printable, same_form
 
 
@@ -53,6 +54,9 @@ def make_plan(members: Iterable[Member], most: int | None, limits: Limits, repor
         if isinstance(kind, Ignored):
             report.add("files_ignored", member.name, kind.reason)
             continue
+        if path.lower().endswith(".json") and member.size > MAX_BYTES:  # told before minutes of unpacking
+            report.add("json_too_large", path, f"{member.size} bytes")
+            refuse_blocking(report.findings())
         images += kind in ("image", "table")
         places[position] = path
         wanted += member.size

@@ -17,7 +17,10 @@ import pytest
 import zstandard
 
 from retinue_sdk.archive import Limits, unpack
+from retinue_sdk.archive_member import Member
+from retinue_sdk.archive_plan import make_plan
 from retinue_sdk.errors import DataError, StorageFullError
+from retinue_sdk.formats.report import Report
 from tests.corpus.archives import a_tar, a_zip, entry, in_directory, pax, zst
 from tests.sdk.drawn import draw
 
@@ -304,3 +307,13 @@ def test_bombs_are_refused_in_bounded_time_and_memory(tmp_path):
         assert seconds <= 2, (name, seconds)
         assert megabytes <= 200, (name, megabytes)
     assert not list(tmp_path.glob("out/*"))
+
+
+def test_a_json_that_no_format_reads_is_refused_before_it_is_unpacked(picture):
+    def reading():
+        raise AssertionError("it was read")
+
+    member = Member("annotations/instances_train.json", 2_100_000_000, "file", reading)
+    with pytest.raises(DataError, match="2100000000 bytes") as caught:
+        make_plan([Member("images/train/a.png", len(picture), "file", reading), member], None, Limits(), Report())
+    assert caught.value.problem.code == "json_too_large"

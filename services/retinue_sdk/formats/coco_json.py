@@ -18,9 +18,9 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Raw, UnsetType
 
+from retinue_sdk.formats.json_files import MAX_BYTES
 from retinue_sdk.formats.report import Report
 
-MAX_BYTES = 2_000_000_000
 MAX_RECORD = 64_000_000
 BAD = (msgspec.DecodeError, ValueError)
 Json = dict[str, Any]

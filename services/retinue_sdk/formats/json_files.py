@@ -11,6 +11,7 @@ from typing import Any
 
 from retinue_sdk.formats.report import Report
 
+MAX_BYTES = 2_000_000_000  # of the largest JSON that any format reads
 MAX_DEPTH = 100
 LARGEST = 1e12  # no coordinate, size or measure of an image is larger
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
