@@ -23,6 +23,7 @@ from retinue_sdk.errors import StorageFullError, UnavailableError
 
 LEFT = "left-"  # how the names of folders begin that nobody needs any more
 _EXPORTS = 4  # at once
+_FETCHES = 4  # that may go on while as many imports read as may
 
 
 class Context:
@@ -37,6 +38,8 @@ class Context:
         self.background = anyio.CapacityLimiter(BACKGROUND_THREADS)  # for `anyio.to_thread.run_sync(..., limiter=)`
         self.workers = Workers()
         self.comparing = asyncio.Semaphore(1)  # versions: whole tables are in memory then
+        self.importing = asyncio.Semaphore(settings.import_workers)  # imports that read: they need the memory
+        self.fetching = asyncio.Semaphore(settings.import_workers + _FETCHES)  # imports whose data is not here at first
         self.exporting = asyncio.Semaphore(_EXPORTS)  # exports: a worker and a folder each
         self.uploading: set[UUID] = set()  # uploads that a request is writing now
         self.trainers = trainers.Trainers({}, settings.folder)  # those of the settings once it is open

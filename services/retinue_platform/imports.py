@@ -19,13 +19,13 @@ import anyio.to_thread
 from retinue_platform import import_rows
 from retinue_platform.context import LEFT
 from retinue_platform.db import is_away
-from retinue_platform.workers import CREDENTIALS, how_it_ended, next_answer
+from retinue_platform.workers import CREDENTIALS, WAITING, how_it_ended, next_answer
 from retinue_sdk.api import VersionContent
 from retinue_sdk.errors import DataError, RetinueError, StorageFullError, UnavailableError, from_problem
 from retinue_sdk.store_gc import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from retinue_platform.context import Context
     from retinue_platform.workers import Worker
@@ -63,7 +63,7 @@ def _match(platform: Context, workers: dict[UUID, asyncio.Task[None]], wanted: l
         elif ident not in wanted:  # deleted meanwhile
             task.cancel()
     for ident in wanted:
-        if ident not in workers and len(workers) < platform.settings.import_workers:
+        if ident not in workers:  # the oldest is the first to wait for its turn
             workers[ident] = asyncio.create_task(_import(platform, ident), name=f"import {ident}")
             workers[ident].add_done_callback(lambda _task: platform.bus.publish("imports"))
 
@@ -73,7 +73,9 @@ async def _import(platform: Context, ident: UUID) -> None:
     try:
         order = await _in_thread(platform, import_rows.order_of, platform, ident)
         if order is not None:
-            result = await _work(platform, ident, order)
+            async with contextlib.AsyncExitStack() as turns:
+                await turns.enter_async_context(platform.importing if order["source"] is None else platform.fetching)
+                result = await _work(platform, ident, order, turns)
             await _write_down(platform, ident, order["request"], result)
     except (UnavailableError, StorageFullError) as error:  # the version was collected, or the database cannot write now
         log.warning("import %s is done again: %s", ident, error)
@@ -99,23 +101,36 @@ async def _write_down(
             return
 
 
-async def _work(platform: Context, ident: UUID, order: dict[str, Any]) -> VersionContent | RetinueError:
+async def _work(
+    platform: Context, ident: UUID, order: dict[str, Any], turns: contextlib.AsyncExitStack
+) -> VersionContent | RetinueError:
     if order["source"] is None and order["filename"] is None:
         return DataError("The upload is gone.", code="upload_lost", hint="Send the file again.")
     prefixes = CREDENTIALS if order["source"] is not None else ()
     try:
         async with (
-            asyncio.timeout(platform.settings.import_seconds),
+            asyncio.timeout(platform.settings.import_seconds) as limit,
             platform.workers.working("importer", order, prefixes) as worker,
         ):
-            return await _listen(platform, ident, worker)
+            return await _listen(platform, ident, worker, lambda: _turn(platform, turns, limit))
     except TimeoutError:
         return _ended(f"The import took longer than {platform.settings.import_seconds} seconds.", "import_timeout")
     finally:
         await asyncio.shield(_in_thread(platform, _clean, platform, ident))
 
 
-async def _listen(platform: Context, ident: UUID, worker: Worker) -> VersionContent | RetinueError:
+async def _turn(platform: Context, turns: contextlib.AsyncExitStack, limit: asyncio.Timeout) -> None:
+    """Wait until what was fetched may be read; that time does not count."""
+    clock = asyncio.get_running_loop().time
+    left = (limit.when() or 0.0) - clock()
+    limit.reschedule(None)
+    await turns.enter_async_context(platform.importing)
+    limit.reschedule(clock() + left)
+
+
+async def _listen(
+    platform: Context, ident: UUID, worker: Worker, wait: Callable[[], Awaitable[None]]
+) -> VersionContent | RetinueError:
     """Pass progress on, and give back the result."""
     while (message := await next_answer(worker)) is not None:
         if "problem" in message:
@@ -124,6 +139,9 @@ async def _listen(platform: Context, ident: UUID, worker: Worker) -> VersionCont
             return VersionContent.model_validate(message["version"])
         with contextlib.suppress(RetinueError):  # the database; it is told the next time
             await _in_thread(platform, import_rows.progress, platform, ident, message["stage"], message["progress"])
+        if message["stage"] == WAITING:
+            await wait()
+            await worker.go_on()
     return _ended(f"The import process {await how_it_ended(worker)} before it was done.", "import_killed")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from retinue_platform.workers import WAITING, wait_for_turn
 from retinue_sdk import archive, formats
 from retinue_sdk.api import Finding
 from retinue_sdk.archive_names import safe_parts
@@ -45,6 +46,8 @@ def read(order: dict[str, Any], reporter: Reporter) -> Read:
     folder.mkdir(parents=True)
     if order["source"] is not None:
         brought = _bring(order["source"], folder, reporter)
+        reporter.begin(WAITING, 0.3)
+        wait_for_turn()  # others may be read meanwhile
         if brought.path.is_dir():
             found = _read_folder(brought.path, brought.findings, order, reporter)
             return replace(found, urls=brought.urls) if order["request"].get("in_place") else found

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     fetch_hosts: tuple[str, ...] = ()  # JSON, fetched from by URL: HOST, *.DOMAIN, HOST:PORT, http://HOST:PORT
     fetch_networks: tuple[str, ...] = ()  # JSON, not public and fetched from all the same: 10.1.0.0/16
     sources: tuple[Source, ...] = ()  # JSON, copied from: [{"url": "s3://BUCKET/FOLDER", "options": {}}], as fsspec's
-    import_workers: int = Field(1, ge=1)  # imports at once
+    import_workers: int = Field(1, ge=1)  # imports that are read at once; four more may be fetching
     import_memory_gb: float = Field(8, gt=0)  # address space of one import
     import_seconds: int = Field(3600, gt=0)  # time of one import, and to write one export
     trash_days: float = Field(30, ge=0, le=36500)  # days after which a deleted dataset is gone for good

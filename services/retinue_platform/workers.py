@@ -26,17 +26,32 @@ from retinue_sdk.errors import RetinueError, UnavailableError
 
 _LINE_LIMIT = 64 * 1024 * 1024  # a result names every class
 _ENVIRONMENT = ("PATH", "LANG", "TMPDIR", "HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
+WAITING = "waiting"  # the stage of one that is in `wait_for_turn`
+_told = threading.Event()  # in the worker: a line came after its order
 CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_", "HF_")  # how the variables begin that the drivers of places read
 
 
 class Worker:
     """A process that has its order."""
 
-    def __init__(self, pid: int, answers: asyncio.StreamReader, state: asyncio.StreamReader) -> None:
+    def __init__(
+        self, pid: int, answers: asyncio.StreamReader, orders: asyncio.StreamWriter, state: asyncio.StreamReader
+    ) -> None:
         self.pid = pid
         self.answers = answers
+        self._orders = orders
         self._state = state
         self._code: int | None = None
+
+    async def tell(self, line: bytes) -> None:
+        """Send it a line."""
+        with contextlib.suppress(ConnectionError):  # its end is seen in its answers
+            self._orders.write(line + b"\n")
+            await self._orders.drain()
+
+    async def go_on(self) -> None:
+        """Let it go on where it waits, see `wait_for_turn`."""
+        await self.tell(b"")
 
     async def wait(self) -> int:
         """Its exit code, or minus the signal that ended it."""
@@ -70,11 +85,9 @@ class Workers:
             pid = await told.readline()
             if not pid:
                 raise UnavailableError("A process for this could not be started: the one that forks it was killed.")
-            worker = Worker(int(pid), answers, told)
+            worker = Worker(int(pid), answers, orders, told)
             try:
-                with contextlib.suppress(ConnectionError):  # it stays open: its end is the worker's
-                    orders.write(json.dumps(order).encode() + b"\n")
-                    await orders.drain()
+                await worker.tell(json.dumps(order).encode())  # and `orders` stays open: its end is the worker's
                 yield worker
             finally:
                 with contextlib.suppress(ProcessLookupError):
@@ -139,6 +152,12 @@ def take_order() -> tuple[dict[str, Any], IO[str]]:
     return order, out
 
 
+def wait_for_turn() -> None:
+    """In the worker: wait until the platform lets it `go_on`."""
+    _told.wait()
+    _told.clear()
+
+
 def problem_of(error: Exception, place: Path, out_of_memory: RetinueError, unforeseen: RetinueError) -> RetinueError:
     """In the worker: what a person is told of an error. `place` is where it writes, for the error of a full disk."""
     if isinstance(error, RetinueError):
@@ -170,5 +189,5 @@ def _limit(memory_bytes: int, cpu_seconds: int) -> None:
 def _end_with_input() -> None:
     """The platform holds the other end: when it dies, however, so do we."""
     while os.read(0, 4096):
-        pass
+        _told.set()
     os._exit(1)

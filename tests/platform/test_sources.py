@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import signal
 import sqlite3
 import threading
 import uuid
@@ -9,7 +11,7 @@ import uuid
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from tests.platform.running import Running, problem, put, wait_for
+from tests.platform.running import Running, problem, put, wait_for, workers_of
 from tests.platform.test_datasets import archive, folders, imported, over, picture
 from tests.sdk.test_video import video
 from tests.sdk.web import Web, answer, moved
@@ -109,6 +111,35 @@ def test_a_url_becomes_a_dataset_and_only_its_harmless_part_is_kept(world):
         (kept,) = database.execute("SELECT request FROM datasets WHERE name = 'Pets'").fetchone()
     assert json.loads(kept)["source"] == version["origin"]
     assert imported(world.user, world.project, folders())["versions"][0]["digest"] == version["digest"]
+
+
+def test_a_slow_server_keeps_nobody_from_importing(world):
+    let_go = threading.Event()
+
+    def slowly(send):
+        data = answer(folders())
+        send(data[:900])
+        let_go.wait(60)
+        send(data[900:])
+
+    def seen(ident):
+        return world.user.get(f"/datasets/{ident}").json()
+
+    world.web.answers["/slow.zip"] = slowly
+    slow = world.create(source=f"{world.web.url}/slow.zip").json()["id"]
+    wait_for(lambda: seen(slow), lambda d: d["stage"] == "fetching")
+    (fetching,) = workers_of(world.running, "importer")
+    assert world.imported(upload_id=world.sent(folders()))["status"] == "ready"
+
+    other = world.create(upload_id=world.sent(folders(400))).json()["id"]  # there is one place for those that read
+    (reading,) = wait_for(lambda: {*workers_of(world.running, "importer")} - {fetching}, bool)
+    os.kill(reading, signal.SIGSTOP)
+    let_go.set()
+    waiting = wait_for(lambda: seen(slow), lambda d: d["stage"] == "waiting")
+    assert waiting["progress"] == 0.3
+    assert not list((world.running.data / "platform" / "work" / slow).glob("files*"))
+    os.kill(reading, signal.SIGCONT)
+    assert [over(world.user, ident)["status"] for ident in (other, slow)] == ["ready", "ready"]
 
 
 @pytest.mark.parametrize(
