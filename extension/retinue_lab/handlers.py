@@ -89,6 +89,7 @@ class PlatformHandler(ProblemHandler):
 
     def on_connection_close(self) -> None:
         """The browser went away."""
+        super().on_connection_close()  # or who waits for the rest of a body waits for ever
         if self._passing is not None:
             self._passing.cancel()
 

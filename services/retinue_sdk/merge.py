@@ -46,7 +46,8 @@ def merge(base: AnnotationTable, incoming: AnnotationTable, wish: Wish) -> Resul
 
     An image with the same bytes and annotations under the same key is the same image; to replace it, also another split,
     group or attribute that comes with it is a reason. A key is taken as well by one that is the same to another file
-    system, such as `A.png` by `a.png`. Files of `incoming` are read only where a key is taken. Raises DataError `nothing_to_add` when the result would be the base.
+    system, such as `A.png` by `a.png`. Files of `incoming` are read only where a key is taken. Raises DataError
+    `nothing_to_add` when the result would be the base.
     """
     report = Report()
     base, incoming = _with_one_list_of_classes(base, incoming, wish.classes, report)

@@ -171,21 +171,24 @@ def _with_blobs(
     paths: list[str] = []
     staged: dict[str, Path] = {}
     objects = dict(away)
-    blobs = str(store.resolve() / "blobs")  # text: a Path for each image takes ten times as long
-    there = os.path.exists
+    blobs, there = str(store.resolve() / "blobs"), os.path.exists
+
+    def place(digest: str) -> str:  # text: a Path for each image takes ten times as long
+        return f"{blobs}/{digest[:2]}/{digest}"
+
     for done, (source, known) in enumerate(zip(table.images["path"], table.images["blob"], strict=True), 1):
-        if known and source in ("", f"{blobs}/{known[:2]}/{known}"):
+        if known and source in ("", place(known)):
             digest = known  # it lies in the store already and is not read again
-            if digest not in away and not there(f"{blobs}/{digest[:2]}/{digest}"):
+            if digest not in away and not there(place(digest)):
                 raise _blob_missing(digest)
         else:
             digest = sha256(Path(source))
             if source in urls:
                 objects[digest] = Object(urls[source], Path(source).stat().st_size)
-            elif digest not in staged and not there(f"{blobs}/{digest[:2]}/{digest}"):
+            elif digest not in staged and not there(place(digest)):
                 staged[digest] = _stage(Path(source), folder / digest, digest, link=link)
         digests.append(digest)
-        paths.append(f"{blobs}/{digest[:2]}/{digest}")
+        paths.append(place(digest))
         progress(0.95 * done / len(table))
     settle(store, staged)
     progress(1.0)
