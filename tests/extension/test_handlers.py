@@ -59,6 +59,21 @@ def test_a_body_without_a_length_is_limited_too(server):
         problem(client.put("/uploads/1", content=(b"x" * 2**20 for _ in range(30))), 413, "body_too_large")
 
 
+def test_bodies_that_break_off_leave_nothing_in_memory(server):
+    def broken():
+        yield b"x" * 7 * 2**20
+        raise ConnectionAbortedError
+
+    process = psutil.Process(server.process.pid)
+    before = process.memory_info().rss
+    for _ in range(30):
+        with server.client() as client, pytest.raises(ConnectionAbortedError):
+            client.put("/uploads/1", content=broken(), headers={"Content-Length": str(8 * 2**20)})
+    with server.client() as client:
+        assert client.get("/me").status_code == 200
+    assert process.memory_info().rss - before < 100 * 2**20  # of 210
+
+
 def test_streams_a_large_file_down_in_little_memory(server):
     size = 256 * 2**20
     process = psutil.Process(server.process.pid)
