@@ -82,9 +82,8 @@ def _merge(order: dict[str, Any], table: AnnotationTable) -> merge.Result:
 def told(error: Exception, order: dict[str, Any]) -> RetinueError:
     """What a person is told of an error in an import."""
     if isinstance(error, RetinueError) and error.problem.where == Path(order.get("upload", "/")).name:
-        error.problem = error.problem.model_copy(
-            update={"where": order["filename"]}
-        )  # people know the file by that name
+        # people know the file by that name
+        error.problem = error.problem.model_copy(update={"where": order["filename"]})
     return problem_of(error, Path(order["folder"]).parent, _out_of_memory(order), _unforeseen(order))
 
 

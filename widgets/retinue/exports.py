@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from retinue.listing import Listing
 from retinue.session import Session
 from retinue_sdk import api
-from retinue_sdk.client import PATIENT
 
 
 class Format:
@@ -38,8 +37,7 @@ def formats(session: Session) -> Listing[Format]:
 
 def losses(session: Session, version: str, form: str) -> Listing[Loss]:
     """What a version, given by its path in the API, would lose in a format."""
-    answers = session.client.json("GET", f"{version}/losses", params={"format": form}, timeout=PATIENT)
-    found = [Loss(answer) for answer in answers]
+    found = [Loss(answer) for answer in session.get(f"{version}/losses", format=form)]
     return Listing(found, Loss.HEAD, "Nothing is lost.")
 
 
