@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from retinue_sdk.disk import FULL, too_full
 from retinue_sdk.errors import RetinueError, UnavailableError
+from retinue_sdk.memory import KEEP_MEMORY
 
 _LINE_LIMIT = 64 * 1024 * 1024  # a result names every class
 _ENVIRONMENT = ("PATH", "LANG", "TMPDIR", "HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -109,7 +110,8 @@ class Workers:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "retinue_platform.forkserver"],
                 stdin=theirs.fileno(),
-                env={key: os.environ[key] for key in _ENVIRONMENT if key in os.environ}
+                env=KEEP_MEMORY
+                | {key: os.environ[key] for key in (*_ENVIRONMENT, *KEEP_MEMORY) if key in os.environ}
                 | {"OPENBLAS_NUM_THREADS": "1"},  # a fork takes no threads along
                 start_new_session=True,  # or the Ctrl-C that ends the platform would interrupt it
             )

@@ -105,7 +105,10 @@ def others(folder: Path) -> list[Figure]:
 
 def child(arm: str, source: Path, out: Path, python: str = sys.executable) -> dict[str, Any]:
     """Run an arm in a process of its own: its seconds and its peak memory."""
-    environment = {**os.environ, "YOLO_CONFIG_DIR": str(out.parent), "YOLO_OFFLINE": "true"}
+    from retinue_sdk.memory import KEEP_MEMORY  # peers run this file where it is not installed
+
+    keeps = KEEP_MEMORY if arm == "publish" else {}  # as the process of an import does
+    environment = {**os.environ, **keeps, "YOLO_CONFIG_DIR": str(out.parent), "YOLO_OFFLINE": "true"}
     command = [python, "-m", "tests.benchmarks.coco", arm, str(source), str(out)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -106,9 +106,9 @@ def run(kills: int = 50, seed: int = 25, first: int = FIRST, more: int = MORE) -
         imports = Imports(Path(folder), first, more)
         try:
             lengths = [measure(imports, addition=addition) for addition in (False, True)]
-            for turn in range(3 * kills):
+            for turn in range(10 * kills):  # a stage may be over before its kill
                 stage, addition, platform_too = STAGES[turn % 4], bool(turn // 4 % 2), bool(turn // 8 % 2)
-                after = chance.random() * lengths[addition][stage]
+                after = chance.random() * lengths[addition].get(stage, 0.0)  # too short to be seen
                 one(imports, stage, after, addition=addition, platform_too=platform_too)
                 if sum(imports.kills.values()) == kills:
                     break

@@ -12,6 +12,7 @@ import uuid
 from collections import defaultdict
 
 import pytest
+from sqlalchemy import select
 from tests.platform.stack import Stack, wait_for
 from tests.trainers.harness import free_port, plain_client
 
@@ -97,8 +98,8 @@ def stack(hub, mlflow, tmp_path_factory):
 
 def tracked(stack, job_id, seconds=60):
     """The run's id once nothing is left to send."""
-    ident = uuid.UUID(job_id)
-    wait_for(lambda: stack.row(TrackingRow, job_id=ident).finished, seconds, "the end of tracking")
+    finished = select(TrackingRow).filter_by(job_id=uuid.UUID(job_id), finished=True)  # no row before its first round
+    wait_for(lambda: stack.rows(finished), seconds, "the end of tracking")
     return stack.job(job_id)["mlflow_run_id"]
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import sys
 import zlib
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from retinue_sdk import formats
 from retinue_sdk.errors import DataError
 from retinue_sdk.formats import dota, image_folder, kitti, labelme, pascal_voc, yolo_detect
 from retinue_sdk.formats.report import CODES, Report, blocking
+from retinue_sdk.formats.rows import to_json
 from retinue_sdk.names import file_name, printable, unique_names
 from tests.sdk.checks import codes
 from tests.sdk.drawn import box_table, class_folders, voc, voc_object, yolo
@@ -196,3 +200,16 @@ def test_text_of_strangers_as_a_file_is_in_no_other_folder(tmp_path, text):
     path.touch()
     assert path.resolve().parent == tmp_path.resolve()
     assert not path.name.startswith(".")
+
+
+plain = st.dictionaries(st.text(), st.text() | st.integers() | st.booleans() | st.none())
+
+
+@given(plain | st.dictionaries(st.text(), st.text() | st.floats() | st.lists(st.integers())))
+def test_attributes_have_one_form(attributes):
+    usual = json.dumps(attributes, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert to_json(attributes) == (usual if attributes else "")
+
+
+def test_attributes_take_half_a_pair():
+    assert to_json({"a": "\ud800"}) == '{"a":"\ud800"}'

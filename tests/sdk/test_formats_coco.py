@@ -49,8 +49,8 @@ def test_what_is_said_of_images_and_categories_is_kept(tmp_path):
     draw(tmp_path / "train/b.png")
     table, findings = coco.read(save(tmp_path, content(images=images), image="train/a.png"))
     assert findings == []
-    assert table.images["key"].tolist() == ["train/b.png", "train/a.png"]
-    said = json.loads(table.images["attributes"][0])
+    assert table.images["key"].tolist() == ["train/a.png", "train/b.png"]
+    said = json.loads(table.images["attributes"][1])
     assert said == {"coco_id": 9, "license": 3, "date_captured": "2013-11-14", "coco_url": "http://x/b"}
     assert (table.classes, table.class_ids) == (["cat", "dog"], [1, 7])
     assert table.class_attributes[1] == {"supercategory": "animal", "keypoints": ["nose", "tail"], "skeleton": [[1, 2]]}
@@ -171,7 +171,7 @@ def test_annotations_in_any_order_and_many_parts(tmp_path, monkeypatch):
     assert findings == []
     ids = [json.loads(text)["coco_id"] for text in table.annotations["attributes"]]
     assert [shape[0] for shape in shapes(table)] == ids
-    assert [n % 3 + 1 for n in ids] == [{0: 3, 1: 1, 2: 2}[row] for row in table.annotations["image"]]
+    assert [n % 3 + 1 for n in ids] == [{0: 1, 1: 2, 2: 3}[row] for row in table.annotations["image"]]
     assert sorted(ids) == list(range(40))
 
 

@@ -76,6 +76,47 @@ def test_a_bad_annotation_blocks_with_its_place_and_is_left_out(tmp_path, more, 
     assert [json.loads(text)["coco_id"] for text in table.annotations["attributes"]] == [2]
 
 
+def test_what_is_wrong_in_many_parts_is_told_in_the_order_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(coco_records, "PART", 300)
+    table, findings = coco.read(save(tmp_path, content(*(item(n, category_id=7 - n % 2) for n in range(40)))))
+    assert [(f.code, f.count) for f in findings] == [("coco_category_unknown", 20)]
+    places = [2 * n + 1 for n in range(10)]
+    assert findings[0].examples == [f"{A[:-3]}[{place}].category_id: 6" for place in places]
+    assert [json.loads(text)["coco_id"] for text in table.annotations["attributes"]] == list(range(0, 40, 2))
+
+
+@pytest.mark.parametrize("keypoints", [None, [1, 2, 2, 3, 4, 1]])
+@pytest.mark.parametrize("text", ["{}", '""', "5", "-1", '"junk"', "[[1, 2, 3, 4, 5, 1e400]]", '{"a": 1}', "[[], 5]"])
+def test_a_segmentation_of_no_kind_blocks(tmp_path, text, keypoints):
+    its = item(segmentation="HERE", keypoints=keypoints, category_id=7)
+    path = save(tmp_path, json.dumps(content(its)).replace('"HERE"', text))
+    assert [(f.code, f.severity) for f in coco.read(path)[1]] == [("coco_value_invalid", ERROR)]
+
+
+@pytest.mark.parametrize("empty", ["[]", "[[]]", "null"])
+@pytest.mark.parametrize("keypoints", [None, [1, 2, 2, 3, 4, 1]])
+def test_a_segmentation_with_nothing_in_it_is_none_however_it_is_written(tmp_path, empty, keypoints):
+    its = item(segmentation="HERE", keypoints=keypoints, category_id=7)
+    wide = empty.replace("[", "[" + " " * 20).replace("]", "\n" * 20 + "]")
+    for text in (empty, wide):
+        table, findings = coco.read(save(tmp_path, json.dumps(content(its)).replace('"HERE"', text)))
+        assert findings == []
+        assert table.annotations["kind"].tolist() == ["keypoints" if keypoints else "box"]
+
+
+def test_repeated_keys_do_not_hide_behind_a_mask_without_any(tmp_path):
+    text = json.dumps(content(item(segmentation={}))).replace('"image_id": ', '"image_id": 5, "image_id": ', 1)
+    text = text.replace('"category_id": ', '"category_id": 7, "category_id": ', 1)
+    assert {f.severity for f in coco.read(save(tmp_path, text))[1]} == {ERROR}
+
+
+@pytest.mark.parametrize("polygon", [[[1, 2, 3, 4]], [1, 2, 3, 4]])
+def test_a_polygon_that_is_wrong_is_shown_in_one_line(tmp_path, polygon):
+    _, findings = coco.read(save(tmp_path, json.dumps(content(item(segmentation=polygon)), indent=4)))
+    assert findings[0].examples == [f"{A}.segmentation: [[1.0, 2.0, 3.0, 4.0]]"]
+    assert [f.code for f in findings[1:]] == (["coco_polygon_flat"] if polygon[0] == 1 else [])
+
+
 @pytest.mark.parametrize(
     ("image", "code", "where"),
     [

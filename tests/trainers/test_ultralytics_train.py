@@ -17,9 +17,9 @@ from pydantic import TypeAdapter
 from retinue_sdk import schema
 from retinue_sdk.dataset import load
 from retinue_sdk.errors import RetinueError
+from retinue_sdk.memory import KEEP_MEMORY
 from retinue_sdk.metrics import Detections, Truth, detection_score, match, top_k
 from retinue_sdk.run import Run
-from retinue_sdk.trainer.supervise import KEEP_MEMORY
 from retinue_ultralytics.data import export
 from retinue_ultralytics.report import Reporter
 from tests.trainers.drawn import SHAPES, draw_digits, draw_shapes

@@ -7,29 +7,35 @@ Rings of one object that overlap are reported: COCO takes them together, here th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
-from msgspec import UNSET
+from msgspec import UNSET, Raw, UnsetType
 
 from retinue_sdk import geometry, raster
-from retinue_sdk.formats.coco_records import NO_ID, Annotation, Runs
+from retinue_sdk.formats.coco_json import BAD, report_value
+from retinue_sdk.formats.coco_numbers import WHITESPACE, Lists, parse
+from retinue_sdk.formats.coco_records import NO_ID, Annotation, Decoded, Runs
 from retinue_sdk.formats.coco_rings import Rings
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.rows import NO_BOX, to_json
 from retinue_sdk.geometry import Bools, Floats, Ints
 
 TEXT = pa.large_string()
-Shape = Sequence[Sequence[float]]  # rings of a polygon, or one list of what another kind has
+Numbers = list[int] | list[float]
 
 CLASS, BOX, POLYGON, MASK, KEYPOINTS = range(5)
 KINDS = ("class", "box", "polygon", "mask", "keypoints")
 LEFT_OUT, UNKNOWN = -1, -2
 FARTHEST = 2.0**31  # a coordinate beyond this is none, and would overflow what is made of it
+NOTHING = b"[]"
+EMPTY = (b"null", b"[]", b"[[]]")
+_segmentation = msgspec.json.Decoder(list[list[float]] | Runs | None)
 
 
 class Index:
@@ -54,17 +60,19 @@ class Index:
 class Part:
     """Annotations that were decoded together. What cannot be used is reported and no longer `good`."""
 
-    def __init__(self, name: str, places: list[int], items: list[Annotation], report: Report) -> None:
-        self.name, self.places, self.items, self.report = name, places, items, report
-        self.good = np.ones(len(items), dtype=bool)
-        self.ids = self._integers(NO_ID if item.id is UNSET else item.id for item in items)
-        self.kinds = self._integers(map(_kind, items))
+    def __init__(self, name: str, decoded: Decoded, report: Report) -> None:
+        self.name, self.report = name, report
+        self.places, self.items, self.fields = decoded.places, decoded.items, decoded.columns
+        self.good = np.ones(len(self.items), dtype=bool)
+        self.ids = self._integers([NO_ID if number is UNSET else number for number in self.fields["id"]])
+        self.texts = list(map(_text, self.fields["segmentation"]))
+        self.kinds = self._kinds()
         self.rings: Rings | None = None  # of objects that have several
 
     def columns(self, images: Index, categories: Index, sizes: Ints, points: Ints) -> dict[str, Any]:
         """The columns of those that can be used."""
-        image = images.find(self._integers(map(attrgetter("image_id"), self.items)))
-        label = categories.find(self._integers(map(attrgetter("category_id"), self.items)))
+        image = images.find(self._integers(self.fields["image_id"]))
+        label = categories.find(self._integers(self.fields["category_id"]))
         self._refuse(image == UNKNOWN, "coco_image_unknown", ".image_id")
         self._refuse(label == UNKNOWN, "coco_category_unknown", ".category_id")
         self.good &= image != LEFT_OUT
@@ -88,10 +96,17 @@ class Part:
 
     def _attributes(self) -> list[str]:
         """The attributes of each annotation; most have an area and an id and no more, and are written out."""
-        items = self.items
-        if any(item.attributes or item.iscrowd or not item.area or not item.id for item in items):
-            return list(map(_said, items))
-        return [f'{{"area":{item.area},"coco_id":{item.id}}}' for item in items]
+        areas, ids = self.fields["area"], self.fields["id"]
+        if any(self.fields["attributes"]) or any(self.fields["iscrowd"]) or not all(areas) or not all(ids):
+            return list(map(_said, self.items))
+        return [f'{{"area":{area},"coco_id":{number}}}' for area, number in zip(areas, ids, strict=True)]
+
+    def _kinds(self) -> Ints:
+        """The kind of each annotation."""
+        mask = self._integers(map(itemgetter(0), self.texts)) == ord("{")
+        full = np.array([text != NOTHING for text in self.texts], dtype=bool)
+        box, keypoints = (self._integers(map(bool, self.fields[name])) > 0 for name in ("bbox", "keypoints"))
+        return np.select([keypoints, full & mask, full, box], [KEYPOINTS, MASK, POLYGON, BOX], CLASS)
 
     def _integers(self, numbers: Any) -> Ints:
         return np.fromiter(numbers, dtype=np.int64, count=len(self.items))
@@ -105,32 +120,59 @@ class Part:
 
     def _tell(self, rows: Bools, code: str, field: str) -> None:
         for row in np.flatnonzero(rows).tolist():
-            value = getattr(self.items[row], field[1:]) if self.report.wants_example(code) else ""
+            value: Any = ""
+            if self.report.wants_example(code):
+                shape = field == ".segmentation"
+                value = _segmentation.decode(self.texts[row]) if shape else self.fields[field[1:]][row]
             self.report.add(code, self._where(row, field), value)
 
-    def _shapes(self, size: Ints, points: Ints) -> list[Shape]:
-        """The lists of numbers of each annotation; none for those that cannot be used."""
+    def _shapes(self, size: Ints, points: Ints) -> list[bytes]:
+        """The lists of numbers of each annotation, as JSON; none for those that cannot be used."""
         polygons = ((self.kinds == POLYGON) & self.good).tolist()
-        shapes: list[Any] = [item.segmentation if p else () for item, p in zip(self.items, polygons, strict=True)]
+        shapes = [text if polygon else NOTHING for text, polygon in zip(self.texts, polygons, strict=True)]
         for row in np.flatnonzero((self.kinds >= MASK) & self.good).tolist():
             mask = self.kinds[row] == MASK
             shape = self._runs(row, *size[row].tolist()) if mask else self._keypoints(row, int(points[row]))
             self.good[row] = shape is not None
-            shapes[row] = () if shape is None else (shape,)
+            shapes[row] = NOTHING if shape is None else msgspec.json.encode([shape])
         return shapes
 
-    def _runs(self, row: int, width: int, height: int) -> list[int] | None:
-        """The run lengths of a mask that is of its image's size."""
-        item = self.items[row].segmentation
-        assert isinstance(item, Runs)  # noqa: S101 - that is what makes it a mask
+    def _polygon(self, row: int) -> bytes:
+        """The text of a polygon, after what is wrong with it was reported."""
+        rings = self._decoded(row)
+        if rings and all(rings):
+            return self.texts[row]
+        if rings:
+            self.report.add("coco_polygon_invalid", self._where(row, ".segmentation"), rings)
+        self.good[row] = False
+        return NOTHING
+
+    def _decoded(self, row: int) -> Any:
+        """A segmentation as an object; None after what is wrong with it was reported."""
+        where, text = self._where(row, ".segmentation"), self.texts[row]
+        if text.startswith(b"[") and not text[1:].lstrip(WHITESPACE).startswith((b"[", b"]")):
+            self.report.add("coco_polygon_flat", where)
+            self.texts[row] = text = b"[%b]" % text
         try:
-            runs = item.counts if isinstance(item.counts, list) else raster.decompress(item.counts.encode()).tolist()
+            return _segmentation.decode(text)
+        except BAD as error:
+            report_value(where, error, self.report)
+            return None
+
+    def _runs(self, row: int, width: int, height: int) -> Numbers | None:
+        """The run lengths of a mask that is of its image's size."""
+        mask = self._decoded(row)
+        if mask is None:
+            return None
+        try:
+            runs: list[int]
+            runs = mask.counts if isinstance(mask.counts, list) else raster.decompress(mask.counts.encode()).tolist()
         except ValueError as error:
             self.report.add("mask_runs_wrong", self._where(row, ".segmentation.counts"), error)
             return None
-        if item.size != (height, width):
+        if mask.size != (height, width):
             self.report.add(
-                "mask_runs_wrong", self._where(row, ".segmentation.size"), f"{item.size}, image {(height, width)}"
+                "mask_runs_wrong", self._where(row, ".segmentation.size"), f"{mask.size}, image {(height, width)}"
             )
             return None
         if sum(runs) != width * height:
@@ -138,7 +180,7 @@ class Part:
             return None
         return runs
 
-    def _keypoints(self, row: int, points: int) -> list[float] | None:
+    def _keypoints(self, row: int, points: int) -> Numbers | None:
         """Keypoints as x, y, visibility."""
         item = self.items[row]
         flat = item.keypoints or []
@@ -149,16 +191,21 @@ class Part:
             return None
         if isinstance(item.num_keypoints, int) and item.num_keypoints != len(seen) - seen.count(0):
             self.report.add("coco_keypoints_count", self._where(row, ".num_keypoints"), item.num_keypoints)
-        if item.segmentation:
+        if self.texts[row] != NOTHING:
+            if self._decoded(row) is None:
+                return None
             self.report.add("coco_segmentation_dropped", self._where(row, ".segmentation"))
         return flat
 
-    def _flat(self, shapes: list[Shape]) -> tuple[Floats, Ints]:
+    def _flat(self, shapes: list[bytes]) -> tuple[Floats, Ints]:
         """All numbers in a row and how many each annotation has, NaN between the rings of a polygon."""
-        rings = list(chain.from_iterable(shapes))
-        sizes = np.fromiter(map(len, rings), dtype=np.int64, count=len(rings))
-        owners = np.repeat(np.arange(len(shapes)), self._integers(map(len, shapes)))
-        values = np.fromiter(chain.from_iterable(rings), dtype=np.float64, count=int(sizes.sum()))
+        lists = _parse(shapes)
+        if lists is None:
+            for row in np.flatnonzero((self.kinds == POLYGON) & self.good).tolist():
+                shapes[row] = self._polygon(row)
+            lists = _parse(shapes)
+        assert lists is not None  # noqa: S101 - what was decoded as such is
+        values, sizes, owners = lists.values, lists.sizes, lists.owners
         bad = ((sizes < 6) | (sizes % 2 == 1)) & (self.kinds[owners] == POLYGON)
         far = np.abs(values) >= FARTHEST
         rows = np.concatenate([owners[bad], np.repeat(owners, sizes)[far]]) if far.any() else owners[bad]
@@ -180,7 +227,7 @@ class Part:
 
     def _boxes(self, size: Ints, values: Floats, lengths: Ints) -> Floats:
         """x1, y1, x2, y2 of each annotation."""
-        numbers = chain.from_iterable([item.bbox or NO_BOX for item in self.items])
+        numbers = chain.from_iterable([box or NO_BOX for box in self.fields["bbox"]])
         boxes = np.fromiter(numbers, dtype=np.float64, count=4 * len(self.items)).reshape(-1, 4)
         with np.errstate(invalid="ignore"):
             self._refuse((boxes[:, 2:] < 0).any(axis=1), "box_negative_size", ".bbox")
@@ -198,14 +245,18 @@ class Part:
         return boxes
 
 
-def _kind(item: Annotation) -> int:
-    if item.keypoints:
-        return KEYPOINTS
-    if isinstance(item.segmentation, Runs):
-        return MASK
-    if item.segmentation and item.segmentation != [[]]:
-        return POLYGON
-    return BOX if item.bbox else CLASS
+def _text(segmentation: Raw | UnsetType) -> bytes:
+    """A segmentation as text; NOTHING for one with nothing in it."""
+    text = NOTHING if isinstance(segmentation, UnsetType) else bytes(segmentation)
+    if text[:20].strip(b"[]" + WHITESPACE) not in (b"", b"null"):
+        return text  # as nearly all do, it begins with a number
+    return NOTHING if text.translate(None, WHITESPACE) in EMPTY else text
+
+
+def _parse(shapes: list[bytes]) -> Lists | None:
+    rows = [row for row, text in enumerate(shapes) if text != NOTHING]
+    lists = parse([shapes[row] for row in rows])
+    return lists and replace(lists, owners=np.array(rows, dtype=np.int64)[lists.owners])
 
 
 def _around(kind: int, shape: Floats, height: int) -> Floats:

