@@ -14,6 +14,7 @@ from retinue_platform import import_rows
 from retinue_platform.context import Context
 from retinue_platform.settings import Settings
 from retinue_platform.workers import Workers, how_it_ended, next_answer
+from retinue_sdk.memory import KEEP_MEMORY
 
 LIMITS = {"memory_bytes": 8 * 1024**3, "cpu_seconds": 60}
 FORMATS = {"formats": True, **LIMITS}
@@ -62,6 +63,14 @@ async def test_the_process_that_forks_is_given_no_secret(workers, monkeypatch):
     kill_server()  # the next one is started from this environment
     async with workers.working("exporter", FORMATS, ("AWS_",)):
         assert not {"JUPYTERHUB_API_TOKEN", "AWS_SECRET_ACCESS_KEY"} & server().environ().keys()
+
+
+async def test_the_process_that_forks_keeps_its_memory_unless_the_operator_says_otherwise(workers, monkeypatch):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    kill_server()
+    async with workers.working("exporter", FORMATS):
+        environment = server().environ()
+    assert {name: environment[name] for name in KEEP_MEMORY} == KEEP_MEMORY | {"MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
 async def test_a_killed_worker_is_told_and_one_whose_caller_left_ends(workers):

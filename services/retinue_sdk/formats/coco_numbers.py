@@ -42,7 +42,10 @@ def parse(texts: Sequence[bytes]) -> Lists | None:
 
 
 def _lists(text: npt.NDArray[np.uint8], count: int) -> tuple[Ints, Ints] | None:
-    """How many numbers each inner list has and whose it is, by brackets and commas: `[[,,],[,]],[[,]]` are two of the first and one."""
+    """How many numbers each inner list has and whose it is, of text of which only brackets and commas are left.
+
+    `[[,,],[,]],[[,]]` has lists of 3, 2 and 2 numbers; the first two are of 0, the third of 1.
+    """
     places = np.flatnonzero(text != _COMMA)  # of brackets, if there is nothing else
     marks, commas = text[places], np.diff(places) - 1
     begins, ends = marks == _BEGIN, marks == _END
