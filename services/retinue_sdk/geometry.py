@@ -12,6 +12,7 @@ mask         run lengths by column, from the top left, beginning with background
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,9 @@ def one_ring(polygon: Floats) -> Floats:
 
     The bridges have no width. They are short, not the shortest, which would take time that grows with the square of the points.
     """
-    # points as complex numbers, for which each step below is half as many
-    here, *others = [ring.reshape(-1).view(np.complex128) for ring in rings(polygon) if len(ring)]
+    points = np.ascontiguousarray(polygon).view(np.complex128)  # each step below is half as many for them
+    ends = np.flatnonzero(np.isnan(points)).tolist()
+    here, *others = [points[start + 1 : end] for start, end in pairwise([-1, *ends, len(points)]) if end > start + 1]
     there: list[npt.NDArray[np.complex128]] = []
     back: list[npt.NDArray[np.complex128]] = []
     for ring in others:

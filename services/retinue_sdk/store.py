@@ -99,8 +99,8 @@ def load_version(
             hint="Import the dataset again.",
             where=str(folder),
         )
-    paths = blob_files(dataset, list(table.images["blob"]), roots)
-    for key, path in zip(table.images["key"], paths, strict=True) if whole else ():
+    paths = blob_files(dataset, table.images["blob"].tolist(), roots)
+    for key, path in zip(table.images["key"].tolist(), paths, strict=True) if whole else ():
         if not os.path.isfile(path):  # noqa: PTH113 - called once per image
             raise _blob_missing(key)
     return table.with_images(path=paths)
@@ -126,7 +126,7 @@ def content_digest(table: AnnotationTable) -> str:
     arrays = [table.annotations[name].to_numpy() for name in ("image", "class_id")]
     for name in ("kind", "attributes"):  # few different texts: each once, then their numbers
         numbers, texts = pd.factorize(table.annotations[name])
-        parts.append(list(texts))
+        parts.append(texts.tolist())
         arrays.append(numbers)
     for part in parts:
         digest.update(json.dumps(part, separators=(",", ":"), sort_keys=True).encode() + b"\n")
@@ -150,7 +150,7 @@ def _ordered(table: AnnotationTable) -> AnnotationTable:
 def _most_bytes(table: AnnotationTable, store: Path, *, link: bool) -> int:
     """What publishing may write at most: images that are not in the store by their place, and the tables."""
     blobs = f"{store.resolve()}/blobs/"
-    paths = [] if link else [path for path in table.images["path"] if path and not path.startswith(blobs)]
+    paths = [] if link else [path for path in table.images["path"].tolist() if path and not path.startswith(blobs)]
     values, offsets = table.coordinates()
     frames = sum(int(frame.memory_usage(deep=True).sum()) for frame in (table.images, table.annotations))
     return sum(on_disk(Path(path).stat().st_size) for path in paths) + frames + values.nbytes + offsets.nbytes
@@ -176,7 +176,8 @@ def _with_blobs(
     def place(digest: str) -> str:  # text: a Path for each image takes ten times as long
         return f"{blobs}/{digest[:2]}/{digest}"
 
-    for done, (source, known) in enumerate(zip(table.images["path"], table.images["blob"], strict=True), 1):
+    images = zip(table.images["path"].tolist(), table.images["blob"].tolist(), strict=True)
+    for done, (source, known) in enumerate(images, 1):
         if known and source in ("", place(known)):
             digest = known  # it lies in the store already and is not read again
             if digest not in away and not there(place(digest)):
@@ -220,7 +221,7 @@ def _make_version(table: AnnotationTable, digest: str, made: Path, target: Path,
     table.to_parquet(made)
     if objects:
         write_objects(made, objects)
-    blobs = dict(zip(table.images["blob"], table.images["path"], strict=True))
+    blobs = dict(zip(table.images["blob"].tolist(), table.images["path"].tolist(), strict=True))
     content: dict[str, Any] = {
         "digest": digest,
         "classes": [

@@ -41,6 +41,7 @@ def run(arguments: list[str]) -> list[Figure]:
         for part, share in PARTS.items():
             make(folder / part / "annotations/instances_train.json", args.share * share)
             (folder / part / "images/train").mkdir(parents=True)  # datumaro will not read without
+        os.sync()  # or the disk is busy with it while the first is measured
         return [*beside_ultralytics(whole, args.pairs), into_a_version(folder, whole), *others(folder)]
 
 
@@ -107,8 +108,8 @@ def child(arm: str, source: Path, out: Path, python: str = sys.executable) -> di
     """Run an arm in a process of its own: its seconds and its peak memory."""
     from retinue_sdk.memory import KEEP_MEMORY  # peers run this file where it is not installed
 
-    keeps = KEEP_MEMORY if arm == "publish" else {}  # as the process of an import does
-    environment = {**os.environ, **keeps, "YOLO_CONFIG_DIR": str(out.parent), "YOLO_OFFLINE": "true"}
+    # as the processes of imports and exports have it; peers get it too
+    environment = {**os.environ, **KEEP_MEMORY, "YOLO_CONFIG_DIR": str(out.parent), "YOLO_OFFLINE": "true"}
     command = [python, "-m", "tests.benchmarks.coco", arm, str(source), str(out)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

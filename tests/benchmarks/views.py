@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from retinue_sdk import dataset
+from retinue_sdk.memory import KEEP_MEMORY
 from retinue_sdk.schema import DatasetManifest, Task
 from retinue_sdk.store import content_digest
 from retinue_sdk.table import AnnotationTable, make_table
@@ -65,7 +67,8 @@ def run(arguments: list[str]) -> list[Figure]:
 def child(name: str, manifest: DatasetManifest, dest: Path) -> dict[str, Any]:
     """Build one view in a process of its own."""
     command = [sys.executable, "-m", "tests.benchmarks.views", name, manifest.model_dump_json(), str(dest)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **KEEP_MEMORY}  # as trainings have it
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     result: dict[str, Any] = json.loads(done.stdout.rpartition("DONE ")[2])
     print(f"{name}: {result}", file=sys.stderr, flush=True)

@@ -42,7 +42,8 @@ UNREADABLE = (
 
 _LISTED: ContextVar[dict[Path, list[str]] | None] = ContextVar("listed", default=None)
 
-Place = Callable[[Path, Path], None]
+StrPath = str | os.PathLike[str]
+Place = Callable[[StrPath, StrPath], None]
 
 
 def is_image(name: str) -> bool:
@@ -195,14 +196,14 @@ def check_class_names(names: Sequence[str], where: str, report: Report) -> list[
     return usable
 
 
-def copy(source: Path, target: Path) -> None:
+def copy(source: StrPath, target: StrPath) -> None:
     """Place a copy of an image: what an export does."""
     shutil.copyfile(source, target)
 
 
-def symlink(source: Path, target: Path) -> None:
-    """Place a link to an image: what a job's view does. A link per file, so that a repair replaces the link only."""
-    target.symlink_to(source.resolve())
+def symlink(source: StrPath, target: StrPath) -> None:
+    """Place a link to an image: what the folder of an export has before it is packed."""
+    Path(target).symlink_to(Path(source).resolve())
 
 
 def by_split(keys: Iterable[str]) -> Iterator[tuple[str, str]]:

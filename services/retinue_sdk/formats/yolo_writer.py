@@ -49,7 +49,7 @@ def write_dataset(
     columns = zip(table.images["path"].tolist(), used, table.file_names, offsets, offsets[1:], strict=False)
     for source, split, name, first, last in columns:
         images, labels = folders[split]
-        place(Path(source), Path(f"{images}/{name}"))
+        place(source, f"{images}/{name}")
         stem = os.path.splitext(name)[0]  # noqa: PTH122 - called once per image
         with open(f"{labels}/{stem}.txt", "wb") as stream:  # noqa: PTH123 - as is this
             stream.write(label_text(classes[first:last], list(islice(left, last - first))))
