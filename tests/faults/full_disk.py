@@ -144,7 +144,7 @@ def upload(full: Full, share: float) -> None:
     full.own.fill(left=int(share * len(full.archive)))
     stopped = full.send(announced)
     path = full.data / "platform" / "uploads" / announced["id"]
-    full.told("upload", stopped.get("problem"), str(path.parent))
+    full.told("upload", stopped.get("problem"), str(full.data / "platform"))  # of its uploads or of its database
     if path.stat().st_size < full.user.get(f"/uploads/{announced['id']}").json()["offset"]:
         full.broken.append("upload: what was acknowledged is not there")
     full.own.make_room()
@@ -189,13 +189,16 @@ def _import(
     over_with()
     seen = full.user.get(f"/datasets/{dataset['id']}").json()
     full.seen[f"the dataset was {seen['status']}"] += 1
+    if seen["status"] == "importing":  # the database has no room for its end either
+        volume.make_room()
+        seen = over(full.user, dataset["id"])
     if seen["status"] == "failed":
         full.told(what, seen["problem"], place)
         full.clean(what)
-    volume.make_room()
-    if seen["status"] == "failed":
+        volume.make_room()
         dataset = create(full.user, full.project, upload).json()
-    seen = over(full.user, dataset["id"])
+        seen = over(full.user, dataset["id"])
+    volume.make_room()
     if seen["status"] != "ready" or seen["versions"][0]["images"] != IMAGES:
         full.broken.append(f"{what}, with room again: {seen['status']} {seen['problem']}")
     full.user.delete(f"/datasets/{seen['id']}", params={"purge": True}).raise_for_status()
